@@ -1,0 +1,1 @@
+"""nsbridge: a lab of Linux containers and a bridge between two kinds of their namespaces."""

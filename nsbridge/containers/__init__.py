@@ -1,0 +1,1 @@
+"""Bundles, root file systems, runc and networks; knows no bridge."""

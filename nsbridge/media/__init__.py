@@ -1,0 +1,1 @@
+"""The media: each carries streams that one kind of namespace scopes."""

@@ -1,0 +1,1 @@
+"""Executing notebooks and rendering them as a report."""
