@@ -1,0 +1,68 @@
+"""Starts a bridge process and takes its steps; knows two pids and two endpoints, and no lab."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from nsbridge.errors import NsbridgeError
+from nsbridge.namespaces import Kind, identify
+
+STEPS = ("open", "join x", "join y", "attach", "confine", "serve")
+
+
+class BridgeProcess:
+    """A bridge between the moment it is started and the moment it serves by itself."""
+
+    def __init__(self, log: Path) -> None:
+        """Start the process, which imports what it needs and waits; its messages are appended to `log`."""
+        with log.open("ab") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-m", "nsbridge.programs.bridge"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                start_new_session=True,
+                cwd="/",
+            )
+
+    @property
+    def pid(self) -> int:
+        """The process, as the host sees it."""
+        return self._process.pid
+
+    def order(self, a: int, b: int, x: list[str], y: list[str]) -> None:
+        """Tell it its two processes and its two endpoints (in words, as media.table takes them)."""
+        self._say(json.dumps({"a": a, "b": b, "x": x, "y": y}))
+
+    def step(self, name: str) -> dict[Kind, int]:
+        """Take one of STEPS and return the namespaces that the bridge is in afterwards.
+
+        Raises:
+            NsbridgeError: the bridge could not take it, and has ended.
+        """
+        self._say(name)
+        answer = self._process.stdout.readline() if self._process.stdout else ""
+        if not answer:
+            self.end()
+            raise NsbridgeError(f"the bridge died at the step {name!r}; its log says why")
+        if error := json.loads(answer)["error"]:
+            self.end()
+            raise NsbridgeError(f"the bridge could not take the step {name!r}: {error}")
+        return identify(self.pid)
+
+    def end(self) -> None:
+        """Kill it if it still runs, and reap it."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+    def _say(self, line: str) -> None:
+        if self._process.stdin is not None and self._process.poll() is None:
+            self._process.stdin.write(line + "\n")
+            self._process.stdin.flush()

@@ -1,0 +1,333 @@
+"""A lab: container A, container B and the bridge as one thing with a beginning and an end."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from nsbridge import privilege
+from nsbridge.alive import Process
+from nsbridge.bridging import STEPS, BridgeProcess
+from nsbridge.containers.container import Container
+from nsbridge.containers.layers import folder
+from nsbridge.containers.roles import A, B, Role
+from nsbridge.containers.runc import Runc
+from nsbridge.containers.runtime import python_argv, python_env
+from nsbridge.errors import ContainerError, NsbridgeError, UsageError
+from nsbridge.media.table import medium
+from nsbridge.namespaces import Kind, identify
+from nsbridge.pairs import parse
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
+_PATIENCE = 10.0  # seconds until the first echo
+
+
+def labs() -> list[str]:
+    """Return the names of all labs of this user."""
+    place = privilege.home() / "labs"
+    return sorted(entry.name for entry in place.iterdir() if entry.is_dir()) if place.is_dir() else []
+
+
+def holder(name: str) -> Process | None:
+    """Return the process that holds the outer user namespace of a lab, if there is one."""
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        return Process(**json.loads((privilege.home() / "labs" / name / "lab.json").read_text())["holder"])
+    return None
+
+
+def endpoint(kind: str, role: Role) -> list[str]:
+    """Return, in words, where the bridge's side of `kind` is found in the container of `role`."""
+    return {
+        "net": ["net", role.address.partition("/")[0], "7"],
+        "ipc": ["ipc", "5566"],
+        "mnt": ["mnt", "/run/nsbridge"],
+    }[kind]
+
+
+@dataclass
+class _Record:
+    """What is kept of a lab between two commands."""
+
+    pair: str
+    a: int = 0
+    b: int = 0
+    bridge: Process | None = None
+    holder: Process | None = None
+    restarts: int = 0
+
+
+class Lab:
+    """Two containers and a bridge. As a context manager it is taken down on the way out.
+
+    `up` does all; a notebook takes the steps one by one: `prepare`, `create`, `start`, then `step` through
+    STEPS, then `wait`.
+    """
+
+    steps = STEPS
+
+    def __init__(self, pair: str = "net-ipc", name: str = "lab") -> None:
+        """Name a lab; nothing is made yet.
+
+        Args:
+            pair: the kinds shared with A and with B, such as `net-ipc`.
+            name: lower-case letters, digits, `.`, `_` and `-`.
+
+        Raises:
+            UsageError: there is no such pair, or the name cannot be one.
+        """
+        if not _NAME.fullmatch(name):
+            raise UsageError(
+                f"no name for a lab: {name!r}; use up to 40 lower-case letters, digits, '.', '_' and '-'"
+            )
+        self.name = name
+        self.x, self.y = parse(pair)
+        home = privilege.home()
+        self.folder = home / "labs" / name
+        rootless = privilege.rootless()
+        runc = Runc(home / "runc" if rootless else Path("/run/runc"), rootless)
+        self.a, self.b = (
+            Container(role, f"{name}-{role.name}", self.folder / role.name, home / "layers", runc) for role in (A, B)
+        )
+        self._record = _Record(pair)
+        self._bridge: BridgeProcess | None = None
+        self._claimed = False
+
+    @classmethod
+    def find(cls, name: str = "lab") -> Lab:
+        """Return the lab that goes by `name`, made by whichever process.
+
+        Raises:
+            UsageError: there is none, or what is left of it is no lab.
+        """
+        place = privilege.home() / "labs" / name
+        if not place.is_dir():
+            raise UsageError(f"there is no lab {name!r}; make it with `nsbridge up --name {name}`")
+        try:
+            data = json.loads((place / "lab.json").read_text())
+            record = _Record(**data)
+            record.bridge = Process(**data["bridge"]) if data["bridge"] else None
+            record.holder = Process(**data["holder"]) if data["holder"] else None
+        except (OSError, ValueError, TypeError, KeyError):
+            raise UsageError(f"lab {name!r} is half made; remove it with `nsbridge down --name {name}`") from None
+        lab = cls(record.pair, name)
+        lab._record = record
+        return lab
+
+    def __enter__(self) -> Self:
+        """Return the lab itself."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Take it down."""
+        self.down()
+
+    @property
+    def pair(self) -> str:
+        """The pair, such as `net-ipc`."""
+        return f"{self.x}-{self.y}"
+
+    def up(
+        self,
+        rootfs: Path | None = None,
+        config: Path | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> Self:
+        """Make the lab and return once an echo went all the way; if that fails, nothing is left.
+
+        Args:
+            rootfs: a root file system for both containers in place of busybox's.
+            config: a config.json for both in place of the templates.
+            say: is told of each step.
+
+        Raises:
+            UsageError: the name is in use, or rootfs or config cannot be used.
+            NsbridgeError: a step failed.
+        """
+        self._claim()
+        try:
+            say("building the bundles")
+            for change in self.prepare(rootfs, config):
+                say(f"  {change}")
+            say("starting containers A and B")
+            self.create()
+            self.start()
+            for step in STEPS:
+                say(f"bridge: {step}")
+                self.step(step)
+            say("waiting for the first echo")
+            self.wait()
+        except BaseException:
+            self.down()
+            raise
+        return self
+
+    def prepare(self, rootfs: Path | None = None, config: Path | None = None) -> list[str]:
+        """Make both bundles; return a line for each change to a config.json that was given."""
+        self._claim()
+        server = python_argv("nsbridge.programs.echo", *endpoint(self.y, B))
+        changes = [
+            *(f"a: {change}" for change in self.a.prepare((), rootfs, config)),
+            *(f"b: {change}" for change in self.b.prepare(server, rootfs, config)),
+        ]
+        return changes if config else []
+
+    def create(self) -> None:
+        """Let runc make both containers, at once, and give them their networks; a bridge process is begun."""
+        self._bridge = BridgeProcess(self.folder / "bridge.log")
+        self._record.bridge = Process.of(self._bridge.pid)
+        self._write()
+        with ThreadPoolExecutor(2) as pool:
+            self._record.a, self._record.b = pool.map(_create, (self.a, self.b))
+        self._write()
+        self._bridge.order(self._record.a, self._record.b, endpoint(self.x, A), endpoint(self.y, B))
+
+    def start(self) -> None:
+        """Let both containers run their programs."""
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(Container.start, (self.a, self.b)))
+
+    def step(self, name: str) -> dict[Kind, int]:
+        """Take one of the bridge's steps; return the namespaces that it is in afterwards."""
+        if self._bridge is None:
+            raise UsageError("there is no bridge yet; take the steps prepare, create and start first")
+        return self._bridge.step(name)
+
+    def wait(self) -> None:
+        """Wait for the first echo.
+
+        Raises:
+            NsbridgeError: it did not come.
+        """
+        argv = self.run_argv("ready", str(_PATIENCE), *endpoint(self.x, A))
+        result = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if result.returncode:
+            words = " ".join(filter(None, (result.stderr.strip(), self.b.output().strip())))
+            raise NsbridgeError(f"no echo came back: {words}; look into {self.folder / 'bridge.log'}")
+
+    def run_argv(self, program: str, *args: str, tty: bool = False) -> list[str]:
+        """Return the command that runs one of nsbridge's programs in container A."""
+        return self.a.exec_argv(python_argv(f"nsbridge.programs.{program}", *args), python_env(), tty)
+
+    def client_argv(self, *, raw: bool = False, tty: bool = False) -> list[str]:
+        """Return the command that runs the client in container A."""
+        return self.run_argv("client", *["--raw"] * raw, *endpoint(self.x, A), tty=tty)
+
+    def pids(self) -> dict[str, int]:
+        """Return the processes of A, bridge and B as the host sees them; 0 for one that is not there."""
+        return {
+            "a": self._record.a,
+            "bridge": self._record.bridge.pid if self._record.bridge else 0,
+            "b": self._record.b,
+        }
+
+    def running(self) -> bool:
+        """Whether both containers and the bridge are alive."""
+        try:
+            states = [container.state().status for container in (self.a, self.b)]
+        except ContainerError:
+            return False
+        bridge = self._record.bridge
+        return states == ["running", "running"] and bridge is not None and bridge.alive()
+
+    def status(self) -> dict[str, Any]:
+        """Return what `nsbridge status --json` shows."""
+        pids = self.pids()
+        return {
+            "name": self.name,
+            "pair": self.pair,
+            "state": "running" if self.running() else "broken",
+            "a": {
+                "id": self.a.id,
+                "pid": pids["a"],
+                "namespaces": _inodes(pids["a"]),
+                "endpoint": medium(*endpoint(self.x, A)).endpoint(),
+            },
+            "b": {
+                "id": self.b.id,
+                "pid": pids["b"],
+                "namespaces": _inodes(pids["b"]),
+                "endpoint": medium(*endpoint(self.y, B)).endpoint(),
+            },
+            "bridge": {
+                "pid": pids["bridge"],
+                "namespaces": _inodes(pids["bridge"]),
+                "restarts": self._record.restarts,
+            },
+        }
+
+    def down(self) -> None:
+        """End the bridge, remove both containers and all that was made for them; nothing there is success."""
+        if self._bridge is not None:
+            self._bridge.end()
+            self._bridge = None
+        if self._record.bridge is not None:
+            self._record.bridge.kill()
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(Container.stop, (self.a, self.b)))
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for place in (self.folder.parent, self.a.runc.root) if privilege.rootless() else (self.folder.parent,):
+            with suppress(OSError):
+                place.rmdir()
+        if self._record.holder is not None:
+            self._record.holder.kill()
+        self._record, self._claimed = _Record(self.pair), False
+
+    def _claim(self) -> None:
+        """Take the name.
+
+        Raises:
+            UsageError: it is in use.
+        """
+        if self._claimed:
+            return
+        folder(self.folder.parent)
+        try:
+            self.folder.mkdir()
+        except FileExistsError:
+            raise UsageError(
+                f"the name {self.name!r} is in use; give another with --name, or run `nsbridge down --name {self.name}`"
+            ) from None
+        self._claimed = True
+        self.folder.chmod(0o755)
+        self._record.holder = _hold() if privilege.rootless() else None
+        self._write()
+
+    def _write(self) -> None:
+        """Keep the record, whole or not at all."""
+        new = self.folder / "lab.json.new"
+        new.write_text(json.dumps(asdict(self._record)))
+        new.replace(self.folder / "lab.json")
+
+
+def _create(container: Container) -> int:
+    pid = container.create()
+    container.connect(pid)
+    return pid
+
+
+def _inodes(pid: int) -> dict[str, int]:
+    with suppress(NsbridgeError):
+        return {kind.proc: inode for kind, inode in identify(pid).items()} if pid else {}
+    return {}
+
+
+def _hold() -> Process:
+    """Leave a process behind in this outer user namespace, so that later commands can enter it."""
+    sleeper = subprocess.Popen(
+        ["sleep", "infinity"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        cwd="/",
+    )
+    sleeper.returncode = 0  # it outlives this process on purpose
+    return Process.of(sleeper.pid)

@@ -1,0 +1,180 @@
+"""What a stream, a listener and a medium promise; knows no medium of its own.
+
+A **stream** is one conversation: two directions of bytes, each in order, without loss or duplicate, each with
+an end of its own. Message boundaries are nobody's business: what was written in one piece may be read in
+several, and the other way round.
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, Protocol, Self
+
+from nsbridge.errors import Broken, StreamError
+
+Buffer = bytes | bytearray | memoryview
+Done = Callable[[str | None], None]
+
+
+def spawn(function: Callable[..., Any], *args: object) -> None:
+    """Run a function in a thread of its own that does not keep the process alive."""
+    threading.Thread(target=function, args=args, daemon=True).start()
+
+
+class Sink(Protocol):
+    """Where bytes go: the writing half of a stream, or a file."""
+
+    def write(self, data: Buffer) -> None:
+        """Take all of the data, waiting while the reader is behind."""
+
+    def offer(self, data: Buffer) -> int:
+        """Take what fits without waiting, and say how many bytes that was."""
+
+    def end(self) -> None:
+        """Nothing more will be written."""
+
+    def abort(self) -> None:
+        """What was written is not whole, and nothing more will come."""
+
+
+class Stream(ABC):
+    """Both halves of one conversation. One thread reads and one writes; `abort` may come from any other."""
+
+    @abstractmethod
+    def read(self) -> bytes:
+        """Wait for bytes and return them; `b""` at the other side's end, then and ever after.
+
+        Raises:
+            Broken: the other side is gone, or the stream was aborted by either side.
+        """
+
+    @abstractmethod
+    def write(self, data: Buffer) -> None:
+        """Hand all of the data to the medium; wait while the other side is a window behind.
+
+        Raises:
+            Broken: as `read`; how much of the data arrived is not known.
+        """
+
+    @abstractmethod
+    def offer(self, data: Buffer) -> int:
+        """As `write`, but never wait: return how many bytes were taken, from 0 to all."""
+
+    @abstractmethod
+    def end(self) -> None:
+        """End this side's direction; the other direction goes on. Again: no effect."""
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Break both directions, so that the other side cannot take it for an end. Wakes who waits here."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give back what the stream holds; a stream whose two directions have not both ended is aborted."""
+
+    def carry(self, sink: Sink, done: Done) -> None:
+        """Carry what arrives here into `sink`, its end as an end and its break as a break; return at once.
+
+        Each medium does it in the way that wakes the fewest threads; this one is a thread that waits in `read`.
+
+        Args:
+            sink: takes the bytes.
+            done: called once when no more will be carried, with None or the reason of a break.
+        """
+        spawn(self._carry, sink, done)
+
+    def _carry(self, sink: Sink, done: Done) -> None:
+        done(pump(self, sink))
+
+    def __enter__(self) -> Self:
+        """Return the stream itself."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Close."""
+        self.close()
+
+
+def pump(source: Stream, sink: Sink) -> str | None:
+    """Carry bytes from `source` into `sink` until the end (return None) or a break (return its reason)."""
+    try:
+        while data := source.read():
+            sink.write(data)
+        sink.end()
+    except StreamError as error:
+        source.abort()
+        sink.abort()
+        return str(error)
+    return None
+
+
+class Listener(ABC):
+    """A place at which streams are accepted."""
+
+    @abstractmethod
+    def accept(self) -> Stream:
+        """Wait for the next stream.
+
+        Raises:
+            Broken: the listener was closed.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Accept no more; streams that were accepted live on."""
+
+    def __enter__(self) -> Self:
+        """Return the listener itself."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Close."""
+        self.close()
+
+
+class Medium(ABC):
+    """A way to carry streams that one kind of namespace scopes; made from an endpoint's fields."""
+
+    kind: str
+
+    @abstractmethod
+    def listen(self) -> Listener:
+        """Serve this endpoint; what an earlier, dead server left there is removed.
+
+        Raises:
+            UsageError: the endpoint is served already.
+        """
+
+    @abstractmethod
+    def connect(self) -> Stream:
+        """Open a stream to whoever serves this endpoint.
+
+        Raises:
+            Refused: nobody serves it.
+        """
+
+    @abstractmethod
+    def endpoint(self) -> dict[str, str | int]:
+        """Return the endpoint as `nsbridge status --json` shows it."""
+
+
+class Ends:
+    """How far a stream has come: its two ends, and its break."""
+
+    def __init__(self) -> None:
+        """Begin with both directions open."""
+        self.sent = False
+        self.received = False
+        self.broken: str | None = None
+
+    @property
+    def clean(self) -> bool:
+        """Whether both directions have ended and nothing broke."""
+        return self.sent and self.received and self.broken is None
+
+    def check(self) -> None:
+        """Raise Broken if the stream broke."""
+        if self.broken is not None:
+            raise Broken(self.broken)
