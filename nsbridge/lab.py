@@ -293,7 +293,7 @@ class Lab:
             self.folder.mkdir()
         except FileExistsError:
             raise UsageError(
-                f"the name {self.name!r} is in use; give another with --name, or run `nsbridge down --name {self.name}`"
+                f"the name {self.name!r} is in use; give another with --name, or `nsbridge down --name {self.name}`"
             ) from None
         self._claimed = True
         self.folder.chmod(0o755)

@@ -22,7 +22,7 @@ _KEPT_AT_END = 40
 
 # Paths, addresses and digests without a space: longer ones may be cut.
 _LONG_WORD = 40
-_PARTS = re.compile(r"(?:⟦[^⟧]*⟧|[/._:?&=-]+|[^/._:?&=⟦-]{1,12})(?=.)")
+_PARTS = re.compile(r"(?:⟦[^⟧]*⟧|[/._:?&=-]+|[^/._:?&=⟦-]{12})(?=.{3})")
 
 # GitHub's `> [!NOTE]` and its like, of which pandoc makes a division with a title.
 _ALERTS = frozenset({"note", "tip", "important", "warning", "caution"})

@@ -87,7 +87,8 @@ _SYNTAX = ANSISyntaxTheme(
         ): Style(color="#20527a"),
     }
 )
-_LINK_ENDED_BY_BELL = re.compile(r"\x1b\]([^\x07\x1b]*)\x07")
+# ECMA-48: control sequences, command strings (titles, links) and character sets; or an ESC that starts none.
+_SEQUENCE = re.compile(r"(\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b\([0-9A-Z])|\x1b")
 _CONSOLE = Console(file=io.StringIO(), color_system="truecolor", width=COLUMNS)
 
 
@@ -109,12 +110,17 @@ def decode(stream: str) -> Text:
 
     A carriage return inside a line discards what stood before it, as progress bars expect.
     """
-    lines = visible_stream(stream).rstrip("\n").split("\n")
-    kept = "\n".join(line.rstrip("\r").rsplit("\r", 1)[-1] for line in lines)
-    text = Text.from_ansi(_LINK_ENDED_BY_BELL.sub("\x1b]\\1\x1b\\\\", kept))
-    text.plain = text.plain.replace("\x1b", "␛")
+    rows = visible_stream(_SEQUENCE.sub(_colour_only, stream)).rstrip("\n").split("\n")
+    text = Text.from_ansi("\n".join(row.rstrip("\r").rsplit("\r", 1)[-1] for row in rows))
     text.expand_tabs(8)
     return text
+
+
+def _colour_only(sequence: re.Match[str]) -> str:
+    found = sequence[1]
+    if found is None:
+        return "␛"
+    return found if found.endswith("m") and found.startswith("\x1b[") else ""
 
 
 def highlight(code: str, lexer: str) -> Text:
