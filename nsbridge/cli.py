@@ -47,7 +47,7 @@ def up(args: argparse.Namespace) -> int:
 
 def status(args: argparse.Namespace) -> int:
     """Show a lab."""
-    found = Lab.find(args.name).status()
+    found = _find(args.name).status()
     if args.json:
         print(json.dumps(found))
     else:
@@ -56,6 +56,10 @@ def status(args: argparse.Namespace) -> int:
             words = " ".join(map(str, found[side]["endpoint"].values()))
             rows.append([side.upper(), f"{found[side]['id']}, process {found[side]['pid']}, endpoint {words}"])
         rows.append(["bridge", f"process {found['bridge']['pid']}, restarts {found['bridge']['restarts']}"])
+        if found["bridge"]["reason"]:
+            rows.append(["", f"last restart: {found['bridge']['reason']}"])
+        if found["supervisor"]["pid"]:
+            rows.append(["supervisor", f"process {found['supervisor']['pid']}"])
         Table(["", ""], rows).print()
     if found["state"] != "running":
         fix = f"run `nsbridge down --name {args.name}` and `nsbridge up` again"
@@ -72,7 +76,7 @@ def client(args: argparse.Namespace) -> NoReturn:
 
 def inspect(args: argparse.Namespace) -> int:
     """Show who is in which namespace."""
-    pids: dict[str, int | str] = {"host": "self" if os.geteuid() == 0 else os.getpid(), **Lab.find(args.name).pids()}
+    pids: dict[str, int | str] = {"host": "self" if os.geteuid() == 0 else os.getpid(), **_find(args.name).pids()}
     if args.json:
         print(json.dumps(census(pids)))
     else:
@@ -110,8 +114,22 @@ def report(args: argparse.Namespace) -> int:
     return 0
 
 
-def _running(name: str) -> Lab:
+def restart(args: argparse.Namespace) -> int:
+    """End a part of a lab; it comes back, and with it the bridge."""
+    _find(args.name).restart(args.part)
+    return 0
+
+
+def _find(name: str) -> Lab:
+    """Find a lab, and give it a supervisor again if somebody killed it."""
     lab = Lab.find(name)
+    if not lab.supervised():
+        lab.supervise()
+    return lab
+
+
+def _running(name: str) -> Lab:
+    lab = _find(name)
     if not lab.running():
         raise UsageError(f"a part of lab {name!r} is dead; run `nsbridge down --name {name}` and `nsbridge up` again")
     return lab
@@ -152,6 +170,7 @@ def _parser() -> argparse.ArgumentParser:
     command(status).add_argument("--json", action="store_true", help="as JSON")
     command(client).add_argument("--raw", action="store_true", help="bytes as they are, up to end of file")
     command(inspect).add_argument("--json", action="store_true", help="as JSON")
+    command(restart).add_argument("part", choices=["a", "b", "bridge"], help="what to end")
     command(down).add_argument("--all", action="store_true", help="every lab of yours")
     for function in (bench, report):
         sub = command(function, named=False)

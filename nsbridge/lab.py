@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -61,7 +63,9 @@ class _Record:
     b: int = 0
     bridge: Process | None = None
     holder: Process | None = None
+    supervisor: Process | None = None
     restarts: int = 0
+    reason: str | None = None
 
 
 class Lab:
@@ -113,8 +117,8 @@ class Lab:
         try:
             data = json.loads((place / "lab.json").read_text())
             record = _Record(**data)
-            record.bridge = Process(**data["bridge"]) if data["bridge"] else None
-            record.holder = Process(**data["holder"]) if data["holder"] else None
+            for part in ("bridge", "holder", "supervisor"):
+                setattr(record, part, Process(**data[part]) if data[part] else None)
         except (OSError, ValueError, TypeError, KeyError):
             raise UsageError(f"lab {name!r} is half made; remove it with `nsbridge down --name {name}`") from None
         lab = cls(record.pair, name)
@@ -164,6 +168,7 @@ class Lab:
                 self.step(step)
             say("waiting for the first echo")
             self.wait()
+            self.supervise()
         except BaseException:
             self.down()
             raise
@@ -181,13 +186,22 @@ class Lab:
 
     def create(self) -> None:
         """Let runc make both containers, at once, and give them their networks; a bridge process is begun."""
+        self.begin_bridge()
+        with ThreadPoolExecutor(2) as pool:
+            self._record.a, self._record.b = pool.map(_create, (self.a, self.b))
+        self.order_bridge()
+
+    def begin_bridge(self) -> None:
+        """Start a bridge process, which imports what it needs and waits for its order."""
         self._bridge = BridgeProcess(self.folder / "bridge.log")
         self._record.bridge = Process.of(self._bridge.pid)
         self._write()
-        with ThreadPoolExecutor(2) as pool:
-            self._record.a, self._record.b = pool.map(_create, (self.a, self.b))
+
+    def order_bridge(self) -> None:
+        """Tell the bridge which processes and endpoints it has to join."""
         self._write()
-        self._bridge.order(self._record.a, self._record.b, endpoint(self.x, A), endpoint(self.y, B))
+        if self._bridge is not None:
+            self._bridge.order(self._record.a, self._record.b, endpoint(self.x, A), endpoint(self.y, B))
 
     def start(self) -> None:
         """Let both containers run their programs."""
@@ -211,6 +225,61 @@ class Lab:
         if result.returncode:
             words = " ".join(filter(None, (result.stderr.strip(), self.b.output().strip())))
             raise NsbridgeError(f"no echo came back: {words}; look into {self.folder / 'bridge.log'}")
+
+    def supervise(self) -> None:
+        """Leave a process behind that mends the lab when a part of it dies; see supervisor.py."""
+        self._record.supervisor = _leave(
+            [sys.executable, "-I", "-m", "nsbridge.supervisor", self.name], self.folder / "supervisor.log"
+        )
+        self._write()
+
+    def supervised(self) -> bool:
+        """Whether the process that `supervise` left is there; True for a lab that never had one."""
+        return self._record.supervisor is None or self._record.supervisor.alive()
+
+    def restart(self, part: str) -> None:
+        """End `a`, `b` or `bridge` and return once an echo went all the way again.
+
+        The container is made anew from its bundle, with new namespaces; the supervisor lets a new bridge join them.
+
+        Raises:
+            UsageError: nobody supervises this lab.
+            NsbridgeError: runc refused, or no echo came.
+        """
+        if self._record.supervisor is None:
+            raise UsageError(f"nobody supervises lab {self.name!r}, made step by step; make it with `nsbridge up`")
+        if part == "bridge":
+            if self._record.bridge is not None:
+                self._record.bridge.kill()
+        else:
+            container = {"a": self.a, "b": self.b}[part]
+            container.runc.delete(container.id, force=True)
+            container.create()
+            container.start()
+        self.wait()
+
+    def mend(self, reason: str) -> bool:
+        """Join the containers with a new bridge; return False if one of them does not run.
+
+        Raises:
+            NsbridgeError: a step failed.
+        """
+        states = [container.state() for container in (self.a, self.b)]
+        if any(state.status != "running" for state in states):
+            return False
+        for container, state, known in zip((self.a, self.b), states, (self._record.a, self._record.b), strict=True):
+            if state.pid != known:
+                container.connect(state.pid)
+        self._record.a, self._record.b = (state.pid for state in states)
+        self._record.restarts += 1
+        self._record.reason = reason
+        if self._bridge is not None:
+            self._bridge.end()
+        self.begin_bridge()
+        self.order_bridge()
+        for step in STEPS:
+            self.step(step)
+        return True
 
     def run_argv(self, program: str, *args: str, tty: bool = False) -> list[str]:
         """Return the command that runs one of nsbridge's programs in container A."""
@@ -260,11 +329,15 @@ class Lab:
                 "pid": pids["bridge"],
                 "namespaces": _inodes(pids["bridge"]),
                 "restarts": self._record.restarts,
+                "reason": self._record.reason,
             },
+            "supervisor": {"pid": self._record.supervisor.pid if self._record.supervisor else 0},
         }
 
     def down(self) -> None:
         """End the bridge, remove both containers and all that was made for them; nothing there is success."""
+        if self._record.supervisor is not None:
+            self._record.supervisor.kill()
         if self._bridge is not None:
             self._bridge.end()
             self._bridge = None
@@ -321,13 +394,14 @@ def _inodes(pid: int) -> dict[str, int]:
 
 def _hold() -> Process:
     """Leave a process behind in this outer user namespace, so that later commands can enter it."""
-    sleeper = subprocess.Popen(
-        ["sleep", "infinity"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        cwd="/",
-    )
-    sleeper.returncode = 0  # it outlives this process on purpose
-    return Process.of(sleeper.pid)
+    return _leave(["sleep", "infinity"], Path(os.devnull))
+
+
+def _leave(argv: list[str], log: Path) -> Process:
+    """Start a process that outlives this one."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/"
+        )
+    process.returncode = 0  # nobody here will wait for it
+    return Process.of(process.pid)
