@@ -12,13 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from nsbridge import lab as labs
 from nsbridge import privilege
-from nsbridge.census import census, table
+from nsbridge.census import Subject, census, table
 from nsbridge.errors import NsbridgeError, UsageError
 from nsbridge.lab import Lab
 from nsbridge.pairs import PAIRS, parse
 from nsbridge.preflight import NEEDED, look
+from nsbridge.record import holder, labs
 from nsbridge.tables import Table
 
 
@@ -76,11 +76,11 @@ def client(args: argparse.Namespace) -> NoReturn:
 
 def inspect(args: argparse.Namespace) -> int:
     """Show who is in which namespace."""
-    pids: dict[str, int | str] = {"host": "self" if os.geteuid() == 0 else os.getpid(), **_find(args.name).pids()}
+    subjects: dict[str, Subject] = {"host": privilege.host(), **_find(args.name).pids()}
     if args.json:
-        print(json.dumps(census(pids)))
+        print(json.dumps(census(subjects)))
     else:
-        table(pids).print()
+        table(subjects).print()
     return 0
 
 
@@ -89,7 +89,7 @@ def down(args: argparse.Namespace) -> int:
     if args.all:
         # each lab of an ordinary user has an outer namespace of its own, and nobody can leave one for another
         argv = [sys.executable, "-m", "nsbridge.cli", "down", "--name"]
-        return max((subprocess.run([*argv, name], check=False).returncode for name in labs.labs()), default=0)
+        return max((subprocess.run([*argv, name], check=False).returncode for name in labs()), default=0)
     try:
         lab = Lab.find(args.name)
     except UsageError:
@@ -189,7 +189,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         if not (args.command == "down" and args.all):
-            privilege.enter(labs.holder(args.name))
+            privilege.enter(holder(args.name))
         run: Callable[[argparse.Namespace], int] = args.run
         return run(args)
     except NsbridgeError as error:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import shutil
 import subprocess
@@ -11,13 +9,13 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from nsbridge import privilege
 from nsbridge.alive import Process
 from nsbridge.bridging import STEPS, BridgeProcess
+from nsbridge.containers.config import read, template
 from nsbridge.containers.container import Container
 from nsbridge.containers.layers import folder
 from nsbridge.containers.roles import A, B, Role
@@ -27,22 +25,11 @@ from nsbridge.errors import ContainerError, NsbridgeError, UsageError
 from nsbridge.media.table import medium
 from nsbridge.namespaces import Kind, identify
 from nsbridge.pairs import parse
+from nsbridge.record import Record, folder_of
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
+_ANY_ADDRESS = "0.0.0.0"  # noqa: S104 — of a container that nothing else reaches
 _PATIENCE = 10.0  # seconds until the first echo
-
-
-def labs() -> list[str]:
-    """Return the names of all labs of this user."""
-    place = privilege.home() / "labs"
-    return sorted(entry.name for entry in place.iterdir() if entry.is_dir()) if place.is_dir() else []
-
-
-def holder(name: str) -> Process | None:
-    """Return the process that holds the outer user namespace of a lab, if there is one."""
-    with suppress(OSError, ValueError, TypeError, KeyError):
-        return Process(**json.loads((privilege.home() / "labs" / name / "lab.json").read_text())["holder"])
-    return None
 
 
 def endpoint(kind: str, role: Role) -> list[str]:
@@ -52,20 +39,6 @@ def endpoint(kind: str, role: Role) -> list[str]:
         "ipc": ["ipc", "5566"],
         "mnt": ["mnt", "/run/nsbridge"],
     }[kind]
-
-
-@dataclass
-class _Record:
-    """What is kept of a lab between two commands."""
-
-    pair: str
-    a: int = 0
-    b: int = 0
-    bridge: Process | None = None
-    holder: Process | None = None
-    supervisor: Process | None = None
-    restarts: int = 0
-    reason: str | None = None
 
 
 class Lab:
@@ -94,13 +67,13 @@ class Lab:
         self.name = name
         self.x, self.y = parse(pair)
         home = privilege.home()
-        self.folder = home / "labs" / name
+        self.folder = folder_of(name)
         rootless = privilege.rootless()
         runc = Runc(home / "runc" if rootless else Path("/run/runc"), rootless)
         self.a, self.b = (
             Container(role, f"{name}-{role.name}", self.folder / role.name, home / "layers", runc) for role in (A, B)
         )
-        self._record = _Record(pair)
+        self._record = Record(pair)
         self._bridge: BridgeProcess | None = None
         self._claimed = False
 
@@ -111,16 +84,7 @@ class Lab:
         Raises:
             UsageError: there is none, or what is left of it is no lab.
         """
-        place = privilege.home() / "labs" / name
-        if not place.is_dir():
-            raise UsageError(f"there is no lab {name!r}; make it with `nsbridge up --name {name}`")
-        try:
-            data = json.loads((place / "lab.json").read_text())
-            record = _Record(**data)
-            for part in ("bridge", "holder", "supervisor"):
-                setattr(record, part, Process(**data[part]) if data[part] else None)
-        except (OSError, ValueError, TypeError, KeyError):
-            raise UsageError(f"lab {name!r} is half made; remove it with `nsbridge down --name {name}`") from None
+        record = Record.read(name)
         lab = cls(record.pair, name)
         lab._record = record
         return lab
@@ -155,8 +119,8 @@ class Lab:
             UsageError: the name is in use, or rootfs or config cannot be used.
             NsbridgeError: a step failed.
         """
-        self._claim()
         try:
+            self._claim()
             say("building the bundles")
             for change in self.prepare(rootfs, config):
                 say(f"  {change}")
@@ -170,16 +134,21 @@ class Lab:
             self.wait()
             self.supervise()
         except BaseException:
-            self.down()
+            if self._claimed:
+                self.down()
             raise
         return self
 
     def prepare(self, rootfs: Path | None = None, config: Path | None = None) -> list[str]:
         """Make both bundles; return a line for each change to a config.json that was given."""
         self._claim()
-        server = python_argv("nsbridge.programs.echo", *endpoint(self.y, B))
+        waiting = read(template(A.name))["process"]["args"]  # another's program, a shell say, would end at once
+        # on any address: a container that is started again gets its own only then
+        server = python_argv(
+            "nsbridge.programs.echo", *(["net", _ANY_ADDRESS, "7"] if self.y == "net" else endpoint(self.y, B))
+        )
         changes = [
-            *(f"a: {change}" for change in self.a.prepare((), rootfs, config)),
+            *(f"a: {change}" for change in self.a.prepare(waiting, rootfs, config)),
             *(f"b: {change}" for change in self.b.prepare(server, rootfs, config)),
         ]
         return changes if config else []
@@ -195,11 +164,11 @@ class Lab:
         """Start a bridge process, which imports what it needs and waits for its order."""
         self._bridge = BridgeProcess(self.folder / "bridge.log")
         self._record.bridge = Process.of(self._bridge.pid)
-        self._write()
+        self._record.write(self.name)
 
     def order_bridge(self) -> None:
         """Tell the bridge which processes and endpoints it has to join."""
-        self._write()
+        self._record.write(self.name)
         if self._bridge is not None:
             self._bridge.order(self._record.a, self._record.b, endpoint(self.x, A), endpoint(self.y, B))
 
@@ -228,10 +197,7 @@ class Lab:
 
     def supervise(self) -> None:
         """Leave a process behind that mends the lab when a part of it dies; see supervisor.py."""
-        self._record.supervisor = _leave(
-            [sys.executable, "-I", "-m", "nsbridge.supervisor", self.name], self.folder / "supervisor.log"
-        )
-        self._write()
+        self._record.leave(self.name, "supervisor", [sys.executable, "-I", "-m", "nsbridge.supervisor", self.name])
 
     def supervised(self) -> bool:
         """Whether the process that `supervise` left is there; True for a lab that never had one."""
@@ -267,10 +233,10 @@ class Lab:
         states = [container.state() for container in (self.a, self.b)]
         if any(state.status != "running" for state in states):
             return False
-        for container, state, known in zip((self.a, self.b), states, (self._record.a, self._record.b), strict=True):
-            if state.pid != known:
+        for container, state in zip((self.a, self.b), states, strict=True):
+            if state.pid != getattr(self._record, container.role.name):
                 container.connect(state.pid)
-        self._record.a, self._record.b = (state.pid for state in states)
+                setattr(self._record, container.role.name, state.pid)
         self._record.restarts += 1
         self._record.reason = reason
         if self._bridge is not None:
@@ -351,7 +317,7 @@ class Lab:
                 place.rmdir()
         if self._record.holder is not None:
             self._record.holder.kill()
-        self._record, self._claimed = _Record(self.pair), False
+        self._record, self._claimed = Record(self.pair), False
 
     def _claim(self) -> None:
         """Take the name.
@@ -370,14 +336,10 @@ class Lab:
             ) from None
         self._claimed = True
         self.folder.chmod(0o755)
-        self._record.holder = _hold() if privilege.rootless() else None
-        self._write()
-
-    def _write(self) -> None:
-        """Keep the record, whole or not at all."""
-        new = self.folder / "lab.json.new"
-        new.write_text(json.dumps(asdict(self._record)))
-        new.replace(self.folder / "lab.json")
+        if privilege.rootless():
+            # in this outer user namespace, so that later commands can enter it
+            self._record.leave(self.name, "holder", ["sleep", "infinity"])
+        self._record.write(self.name)
 
 
 def _create(container: Container) -> int:
@@ -390,18 +352,3 @@ def _inodes(pid: int) -> dict[str, int]:
     with suppress(NsbridgeError):
         return {kind.proc: inode for kind, inode in identify(pid).items()} if pid else {}
     return {}
-
-
-def _hold() -> Process:
-    """Leave a process behind in this outer user namespace, so that later commands can enter it."""
-    return _leave(["sleep", "infinity"], Path(os.devnull))
-
-
-def _leave(argv: list[str], log: Path) -> Process:
-    """Start a process that outlives this one."""
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/"
-        )
-    process.returncode = 0  # nobody here will wait for it
-    return Process.of(process.pid)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from nsbridge.alive import Process
 from nsbridge.errors import HostError, UsageError
-from nsbridge.namespaces import Kind, join
+from nsbridge.namespaces import Kind, identify, join
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _MS_REC, _MS_PRIVATE = 0x4000, 0x40000
@@ -43,6 +43,12 @@ def home() -> Path:
     raise UsageError("there is no HOME to keep labs in; set NSBRIDGE_HOME to a folder of your own")
 
 
+@cache
+def host() -> dict[Kind, int]:
+    """Return the inode numbers of the namespaces that this process began in, as they were before `enter`."""
+    return identify()
+
+
 def enter(holder: Process | None) -> None:
     """Make an ordinary user's process root of an outer user namespace: the holder's if it lives, else a new one.
 
@@ -51,6 +57,7 @@ def enter(holder: Process | None) -> None:
     Raises:
         HostError: this host forbids user namespaces.
     """
+    host()
     if os.geteuid() == 0:
         return
     folder = Path.cwd()

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Table as RichTable
+from rich.text import Text
+
+_WIDTH = 10_000  # columns
 
 
 @dataclass(frozen=True)
@@ -24,10 +27,12 @@ class Table:
         for name in self.header:
             table.add_column(name, no_wrap=True)
         for number, row in enumerate(self.rows):
-            table.add_row(
-                *(f"[green]{cell}[/]" if (number, i) in self.marked else cell for i, cell in enumerate(row))
-            )
-        Console(soft_wrap=True).print(table)
+            table.add_row(*(Text(cell, self._style(number, i)) for i, cell in enumerate(row)))
+        # as wide as it has to be: the terminal wraps what is wider than itself, where rich would cut it
+        Console(width=_WIDTH).print(table, soft_wrap=True)
+
+    def _style(self, row: int, column: int) -> str:
+        return "green" if (row, column) in self.marked else ""
 
     def _repr_markdown_(self) -> str:
         lines = [list(self.header), ["---"] * len(self.header)]

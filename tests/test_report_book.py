@@ -96,7 +96,7 @@ def test_rendering_again_gives_the_same_bytes(made: list[Path], tmp_path: Path) 
 def test_front_page_and_summary_with_page_numbers(paper: list[str]) -> None:
     for words in ("From NET to IPC", "a report", "A. Tester · 2026-01-02", "net-ipc", "runc 1.1.5"):
         assert words in paper[0]
-    found = re.search(r"X connection +page (\d+), Figure\u00a02", paper[0])
+    found = re.search(r"X connection +page (\d+), Figure\s2", paper[0])
     assert found
     assert "2.1 A part" in paper[int(found[1]) - 1]
 

@@ -3,13 +3,14 @@
 import io
 import re
 import subprocess
+from pathlib import Path
 
 import nbformat
 import pypdf
 import pytest
 from nbformat import NotebookNode
 
-from nsbridge.report import assemble
+from nsbridge.report import assemble, fonts
 from nsbridge.report.execute import execute
 from nsbridge.report.model import Notebook
 from nsbridge.report.paper import pdf
@@ -56,7 +57,7 @@ SOURCES = (
     "print('1b<\\x1b>')",
     f"print({WIDE!r})",
     "import sys\n"
-    "print('\\x1b[1mbold\\x1b[0m \\x1b[31mred\\x1b[0m \\x1b[38;5;33mof 256\\x1b[0m \\x1b[38;2;180;90;0mtrue\\x1b[m')\n"
+    "print('\\x1b[1mbold\\x1b[0m \\x1b[31mred\\x1b[0m \\x1b[38;5;33mof 256 \\x1b[38;2;180;90;0mtrue\\x1b[m')\n"
     "print('a\\tb\\n   indented   three spaces')\n"
     "print('10 %\\r 50 %\\r100 % done')\n"
     "print('to stderr', file=sys.stderr)",
@@ -161,3 +162,22 @@ def test_highlight_changes_no_character_and_takes_any_lexer() -> None:
     source = "%matplotlib inline\nx = 'a' # b\n\n!ls"
     for lexer in ("ipython3", "no-such-lexer", ""):
         assert highlight(source, lexer).plain == source
+
+
+def test_missing_fonts_leave_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = {"DejaVu Sans": fonts.fallbacks()["DejaVu Sans"]}
+    monkeypatch.setattr(fonts, "fallbacks", lambda: alone)
+    fonts.covered.cache_clear()
+    try:
+        cell = {
+            "cell_type": "markdown",
+            "id": "a",
+            "metadata": {},
+            "source": "漢 🦊 `한` שלום $漢 + \\text{漢} \x85$",
+        }
+        content = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [cell]}
+        node: NotebookNode = nbformat.from_dict(content)  # type: ignore[no-untyped-call]  # nbformat's own gap
+        page = pypdf.PdfReader(io.BytesIO(pdf(assemble.article(Notebook("x", node, Path()))))).pages[0].extract_text()
+    finally:
+        fonts.covered.cache_clear()
+    assert [page.count(number) for number in ("U+6F22", "U+1F98A", "U+D55C", "U+0085")] == [3, 1, 1, 1]

@@ -1,6 +1,7 @@
 """The client: what is typed goes out, what comes back is shown. Runs in container A; knows no bridge.
 
-Lines mode holds what comes back against what was sent; raw mode carries bytes to any service.
+Lines mode awaits the echo of all that it sends: when the stream breaks it opens another and sends again what has not
+come back, so that each echo is shown once. Raw mode carries bytes to any service, and a break is the end.
 """
 
 from __future__ import annotations
@@ -8,56 +9,37 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NoReturn
 
-from nsbridge.errors import NsbridgeError, StreamError
-from nsbridge.media.base import Buffer, Stream
+from nsbridge.errors import NsbridgeError, Refused, StreamError
+from nsbridge.media.base import Buffer, Medium, Stream, spawn
 from nsbridge.media.table import medium
+from nsbridge.programs.outstanding import Outstanding
 
 CHUNK = 65536
 PROMPT = "> "
-PATIENCE = 2.0  # seconds that a person waits for an echo before the next prompt
+PROMPTLY = 2.0  # seconds that a person waits for an echo before the next prompt
+PATIENCE = 10.0  # seconds after a break in which a new stream must open
+_STEP = 0.02  # seconds between two tries to open it
+_BROKEN_IS_MENDED = suppress(StreamError)  # by the thread that listens, which sees the break as well
 
 
-class Outstanding:
-    """What was sent and has not come back; shows what comes. A sink for the stream's answers."""
-
-    def __init__(self, *, echo: bool) -> None:
-        """Hold the answers against what was sent if `echo`, else just show them."""
-        self._echo = echo
-        self._sent = bytearray()
-        self._lines = 0  # lines that came back
-        self._changed = threading.Condition()
-
-    def add(self, data: bytes) -> None:
-        """Expect `data` to come back."""
-        if self._echo:
-            with self._changed:
-                self._sent += data
-
-    def offer(self, data: Buffer) -> int:
-        """See Sink."""
-        self.write(data)
-        return len(data)
+class Output:
+    """Standard output, as a sink."""
 
     def write(self, data: Buffer) -> None:
-        """Show what came back.
-
-        Raises:
-            StreamError: it is not what was sent.
-        """
+        """Write all of it."""
         view = memoryview(data)
         while view:
             view = view[os.write(1, view) :]
-        if not self._echo:
-            return
-        with self._changed:
-            if self._sent[: len(data)] != data:
-                raise StreamError(f"line {self._lines + 1} came back changed")
-            del self._sent[: len(data)]
-            self._lines += bytes(data).count(b"\n")
-            self._changed.notify_all()
+
+    def offer(self, data: Buffer) -> int:
+        """Write all of it; a terminal that is behind is waited for."""
+        self.write(data)
+        return len(data)
 
     def end(self) -> None:
         """See Sink."""
@@ -65,60 +47,122 @@ class Outstanding:
     def abort(self) -> None:
         """See Sink."""
 
+
+class Echoes(Output):
+    """Standard output for what was awaited, and for nothing else."""
+
+    def __init__(self, outstanding: Outstanding) -> None:
+        """Hold what comes against `outstanding`."""
+        self._outstanding = outstanding
+
+    def write(self, data: Buffer) -> None:
+        """Write it, if it is what was sent."""
+        self._outstanding.settle(data)
+        super().write(data)
+
+
+class Conversation:
+    """Lines that go out, and come back through as many streams as it takes."""
+
+    def __init__(self, endpoint: Medium) -> None:
+        """Open the first stream, or end the process if nobody serves the endpoint."""
+        self._endpoint = endpoint
+        self._outstanding = Outstanding()
+        self._sending = threading.Lock()  # held by who writes to the stream, or replaces it
+        self._ended = False
+        self._stream = self._open()
+        self._listen()
+
+    def send(self, data: bytes) -> None:
+        """Send, and await it back; a break is mended behind the scenes."""
+        with self._sending:
+            self._outstanding.add(data)
+            with _BROKEN_IS_MENDED:
+                self._stream.write(data)
+
+    def end(self) -> None:
+        """Send no more."""
+        with self._sending:
+            self._ended = True
+            with _BROKEN_IS_MENDED:
+                self._stream.end()
+
     def wait(self) -> None:
-        """Wait, for a person's patience, until all has come back."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._sent, PATIENCE)
+        """Give what was sent the time that a person gives it."""
+        self._outstanding.wait(PROMPTLY)
 
-    def missing(self) -> str | None:
-        """Name the lines that did not come back; None if all did."""
-        with self._changed:
-            if not self._sent:
-                return None
-            lines = bytes(self._sent).splitlines()
-            numbers = f"line {self._lines + 1}"
-            if len(lines) > 1:
-                numbers = f"lines {self._lines + 1} to {self._lines + len(lines)}"
-            return f"{numbers} did not come back, beginning with {lines[0][:60].decode(errors='backslashreplace')!r}"
+    def _listen(self) -> None:
+        stream = self._stream
+        # in a thread of its own: what carries must not wait
+        stream.carry(Echoes(self._outstanding), lambda reason: spawn(self._stopped, stream, reason))
+
+    def _stopped(self, stream: Stream, reason: str | None) -> None:
+        """Finish, or go on with another stream."""
+        stream.close()
+        if reason is None and self._ended and self._outstanding.missing() is None:
+            _finish(None)
+        if reason is not None and reason.endswith("came back changed"):
+            _finish(reason)
+        with self._sending:
+            self._stream = self._open()
+            self._listen()
+            with _BROKEN_IS_MENDED:
+                self._stream.write(self._outstanding.rest())
+                if self._ended:
+                    self._stream.end()
+
+    def _open(self) -> Stream:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return self._endpoint.connect()
+            except Refused as error:
+                if time.monotonic() > deadline:
+                    _finish(f"{error}, for {PATIENCE:.0f} s; {self._outstanding.missing() or ''}")
+            time.sleep(_STEP)
 
 
-def _finish(outstanding: Outstanding, reason: str | None) -> NoReturn:
+def _finish(fault: str | None) -> NoReturn:
     """End the process, from whichever thread saw the end first: another may be waiting for a key."""
-    faults = [fault for fault in (reason, outstanding.missing()) if fault]
-    if faults:
-        os.write(2, f"client: {'; '.join(faults)}\n".encode())
-    os._exit(1 if faults else 0)
+    if fault:
+        os.write(2, f"client: {fault.rstrip('; ')}\n".encode())
+    os._exit(1 if fault else 0)
 
 
-def converse(stream: Stream, *, raw: bool) -> None:
-    """Carry standard input into the stream and its answers to standard output, up to both ends."""
-    outstanding = Outstanding(echo=not raw)
+def converse(endpoint: Medium) -> None:
+    """Send lines from standard input and show their echoes."""
+    conversation = Conversation(endpoint)
+    for data in _typed(conversation) if sys.stdin.isatty() else _input():
+        conversation.send(data)
+    conversation.end()
+    threading.Event().wait()  # the thread that listens ends the process
+
+
+def carry_raw(endpoint: Medium) -> None:
+    """Carry standard input into a stream and its answers to standard output, up to both ends."""
+    stream = endpoint.connect()
 
     def done(reason: str | None) -> None:
         stream.close()
-        _finish(outstanding, reason)
+        _finish(reason)
 
-    stream.carry(outstanding, done)
-    source = _typed(outstanding) if sys.stdin.isatty() and not raw else iter(lambda: os.read(0, CHUNK), b"")
-    try:
-        for data in source:
-            outstanding.add(data)
-            stream.write(data)
-        stream.end()
-        threading.Event().wait()  # the thread that carries the answers ends the process
-    except KeyboardInterrupt:
-        stream.abort()
-        os._exit(130)
-    except StreamError as error:
-        _finish(outstanding, str(error))
+    stream.carry(Output(), done)
+    for data in _input():
+        stream.write(data)
+    stream.end()
+    threading.Event().wait()
 
 
-def _typed(outstanding: Outstanding) -> Iterator[bytes]:
+def _input() -> Iterator[bytes]:
+    return iter(lambda: os.read(0, CHUNK), b"")
+
+
+def _typed(conversation: Conversation) -> Iterator[bytes]:
     """Yield the lines that a person types, with history and editing."""
     import readline  # noqa: F401, PLC0415 — input() uses it from here on; only a terminal needs it
 
     while True:
-        outstanding.wait()
+        conversation.wait()
         try:
             yield input(PROMPT).encode(errors="surrogateescape") + b"\n"
         except EOFError:
@@ -130,9 +174,11 @@ def main(words: list[str]) -> int:
     """Talk to the endpoint given in words, with `--raw` before it or not."""
     raw = words[:1] == ["--raw"]
     try:
-        converse(medium(*words[raw:]).connect(), raw=raw)
+        (carry_raw if raw else converse)(medium(*words[raw:]))
     except NsbridgeError as error:
         print(f"client: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        os._exit(130)
     return 1
 
 

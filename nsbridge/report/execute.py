@@ -6,16 +6,18 @@ Parameters work as in papermill: a cell tagged `parameters` assigns the defaults
 
 import ast
 import asyncio
+import logging
 import os
+import subprocess
 import tempfile
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import nbformat
-from jupyter_client.kernelspec import NoSuchKernel
+from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from nbformat import NotebookNode
@@ -32,6 +34,9 @@ _INJECTED = "injected-parameters"
 
 # A vector for paper and one for the screen, instead of matplotlib's PNG. The kernel's clock stays out of both.
 _ARGUMENTS = ["--InlineBackend.figure_formats={'pdf','svg'}"]
+# What nbclient would log is raised, in one line.
+_LOG = logging.getLogger(__name__)
+_LOG.addHandler(logging.NullHandler())
 _ENVIRONMENT = {"SOURCE_DATE_EPOCH": "315532800", "PYTHONHASHSEED": "0"}
 
 
@@ -60,7 +65,7 @@ def execute(  # noqa: PLR0913 -- each keyword is one choice of the caller's
     *,
     cwd: Path | None = None,
     kernel: str = "python3",
-    timeout: float | None = 600,
+    timeout: int | None = 600,
     progress: Progress | None = None,
 ) -> Notebook:
     """Return a copy of `notebook` with the outputs of a fresh kernel, which has ended by then.
@@ -79,6 +84,7 @@ def execute(  # noqa: PLR0913 -- each keyword is one choice of the caller's
         NsbridgeError: a cell failed. An error of this project's own keeps its class and its line.
     """
     copy = parametrise(notebook, parameters or {})
+    _require(kernel)
     code = [index for index, cell in enumerate(copy.node.cells) if cell.cell_type == "code" and cell.source.strip()]
     with tempfile.TemporaryDirectory(prefix="nsbridge-kernel-") as sockets:
         client = NotebookClient(
@@ -89,6 +95,7 @@ def execute(  # noqa: PLR0913 -- each keyword is one choice of the caller's
             record_timing=False,
             coalesce_streams=True,
             store_widget_state=False,
+            log=_LOG,
             extra_arguments=list(_ARGUMENTS),
             config=_reached_through(Path(sockets)),
             resources={"metadata": {"path": str(cwd or notebook.folder)}},
@@ -98,11 +105,20 @@ def execute(  # noqa: PLR0913 -- each keyword is one choice of the caller's
             client.on_cell_start = lambda cell, cell_index: (
                 progress(code.index(cell_index), len(code)) if cell_index in code else None
             )
+        # What the kernel's own process prints beside the cells' outputs is noise: the cells' are caught by ipykernel.
+        quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         with _own_errors(notebook.name, timeout):
-            _run(client.async_execute(env=os.environ | _ENVIRONMENT))
+            _run(client.async_execute(env=os.environ | _ENVIRONMENT, **quiet))
     if progress:
         progress(len(code), len(code))
     return copy
+
+
+def _require(kernel: str) -> None:
+    try:
+        KernelSpecManager().get_kernel_spec(kernel)
+    except NoSuchKernel as error:
+        raise HostError(f"no kernel {kernel}: install ipykernel, or see `jupyter kernelspec list`") from error
 
 
 def _reached_through(folder: Path) -> Config:
@@ -114,16 +130,14 @@ def _reached_through(folder: Path) -> Config:
 
 
 @contextmanager
-def _own_errors(name: str, timeout: float | None) -> Iterator[None]:
+def _own_errors(name: str, timeout: int | None) -> Iterator[None]:
     try:
         yield
     except CellExecutionError as error:
         raise _translated(error, name) from error
     except CellTimeoutError as error:
-        why = f"a cell took longer than {timeout:g} s; run it in JupyterLab to see why"
+        why = f"a cell took longer than {timeout} s; run it in JupyterLab to see why"
         raise HostError(f"{name}: {why}") from error
-    except NoSuchKernel as error:
-        raise HostError(f"no kernel {error.name}: install ipykernel, or see `jupyter kernelspec list`") from error
     except RuntimeError as error:
         # DeadKernelError is one as well.
         why = " ".join(str(error).split())
@@ -136,18 +150,21 @@ def _run(work: Coroutine[Any, Any, Any]) -> None:
     In the main thread nbclient would take an interrupt for itself and report it as a dead kernel. Here it stays
     a KeyboardInterrupt, raised once the kernel has ended.
     """
-    loop = asyncio.new_event_loop()
-    task = loop.create_task(work)
-    try:
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            future = pool.submit(loop.run_until_complete, task)
-            try:
-                future.result()
-            except BaseException:
-                loop.call_soon_threadsafe(task.cancel)
-                raise
-    finally:
-        loop.close()
+    begun: Future[asyncio.Task[Any]] = Future()
+
+    async def announced() -> None:
+        begun.set_result(cast("asyncio.Task[Any]", asyncio.current_task()))
+        await work
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        done = pool.submit(asyncio.run, announced())
+        try:
+            done.result()
+        except BaseException:
+            if not done.done():
+                task = begun.result()
+                task.get_loop().call_soon_threadsafe(task.cancel)
+            raise
 
 
 def _tags(cell: NotebookNode) -> list[str]:

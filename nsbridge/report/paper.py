@@ -20,9 +20,15 @@ from nsbridge.report.visible import escape_missing
 _MOST_LINES = 240
 _KEPT_AT_END = 40
 
+# A captioned table or listing of more lines may be cut by the end of a page.
+_MOST_KEPT_TOGETHER = 20
+
 # Paths, addresses and digests without a space: longer ones may be cut.
 _LONG_WORD = 40
+# A path's or a name's separators, or so many characters without one.
 _PARTS = re.compile(r"(?:⟦[^⟧]*⟧|[/._:?&=-]+|[^/._:?&=⟦-]{12})(?=.{3})")
+
+_ESCAPED = re.compile(r"⟦U\+[0-9A-F]+⟧")
 
 # GitHub's `> [!NOTE]` and its like, of which pandoc makes a division with a title.
 _ALERTS = frozenset({"note", "tip", "important", "warning", "caution"})
@@ -103,16 +109,19 @@ def _native(node: Node) -> Node:
             opening = pandoc.raw_block("typst", f"#alert({_string(kind)})[")
             return {"t": "Div", "c": [["", [], []], [opening, *blocks, pandoc.raw_block("typst", "]")]]}
         case _:
-            return _cuttable(node)
+            return _settable(node)
 
 
-def _cuttable(node: Node) -> Node:
-    """Give a long word places where a line may end: after a path's or a name's parts, and every few characters."""
+def _settable(node: Node) -> Node:
+    """Give long words places where a line may end, and keep characters' numbers out of a formula's grammar."""
     match node:
         case {"t": "Str", "c": str(word)} if len(word) > _LONG_WORD:
             return pandoc.string(_PARTS.sub("\\g<0>\u200b", word))
         case {"t": "Code", "c": [attributes, str(code)]} if len(code) > _LONG_WORD:
             return {"t": "Code", "c": [attributes, _PARTS.sub("\\g<0>\u200b", code)]}
+        case {"t": "Math", "c": [kind, str(formula)]}:
+            shown = escape_missing(formula, fonts.covered())
+            return {"t": "Math", "c": [kind, _ESCAPED.sub(r"\\text{\g<0>}", shown)]}
         case _:
             return node
 
@@ -123,7 +132,7 @@ def _item(item: Item) -> Iterator[Node]:
     if item.caption is None:
         yield from _body(item.paper, held=item.held)
         return
-    yield pandoc.raw_block("typst", _opening(item.caption))
+    yield pandoc.raw_block("typst", _opening(item.caption, item.paper))
     yield pandoc.paragraph(item.caption.text)
     yield pandoc.raw_block("typst", "], short: [")
     yield pandoc.paragraph(_first_sentence(item.caption.text))
@@ -132,8 +141,20 @@ def _item(item: Item) -> Iterator[Node]:
     yield pandoc.raw_block("typst", "])")
 
 
-def _opening(caption: Caption) -> str:
-    return f"#captioned({_string(caption.kind)}, {_string(caption.label)}, {_string(caption.alt)}, long: ["
+def _opening(caption: Caption, body: Body) -> str:
+    names = ", ".join(map(_string, (caption.kind, caption.label, caption.alt)))
+    return f"#captioned({names}, tall: {_bool(_height(body) > _MOST_KEPT_TOGETHER)}, long: ["
+
+
+def _height(body: Body) -> int:
+    """Return how many lines of text or rows of a table `body` has."""
+    match body:
+        case Listing(text):
+            return text.plain.count("\n") + 1
+        case Prose([{"t": "Table", "c": [_, _, _, _, parts, _]}]):
+            return sum(len(rows) for *_, rows in parts)
+        case _:
+            return 0
 
 
 def _body(body: Body, *, held: bool = False) -> Iterator[Node]:

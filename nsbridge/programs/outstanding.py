@@ -1,0 +1,56 @@
+"""What a client has sent and not got back yet; does no input or output."""
+
+from __future__ import annotations
+
+import threading
+
+from nsbridge.errors import StreamError
+from nsbridge.media.base import Buffer
+
+
+class Outstanding:
+    """The bytes whose echoes are awaited, in their order, and the lines among them by number."""
+
+    def __init__(self) -> None:
+        """Begin with nothing sent."""
+        self._sent = bytearray()
+        self._lines = 0  # lines that came back
+        self._changed = threading.Condition()
+
+    def add(self, data: bytes) -> None:
+        """Expect `data` to come back."""
+        with self._changed:
+            self._sent += data
+
+    def settle(self, data: Buffer) -> None:
+        """Take what came back off what is awaited.
+
+        Raises:
+            StreamError: it is not what was sent.
+        """
+        with self._changed:
+            if self._sent[: len(data)] != data:
+                raise StreamError(f"line {self._lines + 1} came back changed")
+            del self._sent[: len(data)]
+            self._lines += bytes(data).count(b"\n")
+            self._changed.notify_all()
+
+    def rest(self) -> bytes:
+        """Return what has not come back."""
+        with self._changed:
+            return bytes(self._sent)
+
+    def wait(self, seconds: float) -> None:
+        """Wait until all has come back, at most so long."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._sent, seconds)
+
+    def missing(self) -> str | None:
+        """Name the lines that have not come back; None if all have."""
+        lines = self.rest().splitlines()
+        if not lines:
+            return None
+        numbers = f"line {self._lines + 1}"
+        if len(lines) > 1:
+            numbers = f"lines {self._lines + 1} to {self._lines + len(lines)}"
+        return f"{numbers} did not come back, beginning with {lines[0][:60].decode(errors='backslashreplace')!r}"

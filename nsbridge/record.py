@@ -1,0 +1,97 @@
+"""What is kept of a lab between two commands, and where; knows nothing of what a lab does.
+
+It is one file, replaced as a whole. Until a lab is up its maker writes it, from then on its supervisor.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from nsbridge import privilege
+from nsbridge.alive import Process
+from nsbridge.errors import UsageError
+
+_PROCESSES = ("bridge", "holder", "supervisor")
+
+
+def folder_of(name: str) -> Path:
+    """Return the folder of the lab that goes by `name`."""
+    return privilege.home() / "labs" / name
+
+
+def labs() -> list[str]:
+    """Return the names of all labs of this user, half-made ones too."""
+    place = privilege.home() / "labs"
+    return sorted(entry.name for entry in place.iterdir() if entry.is_dir()) if place.is_dir() else []
+
+
+def holder(name: str) -> Process | None:
+    """Return the process that holds the outer user namespace of a lab, if there is one."""
+    with suppress(UsageError):
+        return Record.read(name).holder
+    return None
+
+
+@dataclass
+class Record:
+    """A lab's pair and processes; a pid is 0, a process None, where there is none yet."""
+
+    pair: str
+    a: int = 0
+    b: int = 0
+    bridge: Process | None = None
+    holder: Process | None = None
+    """Holds the outer user namespace of an ordinary user's lab."""
+    supervisor: Process | None = None
+    restarts: int = 0
+    """How often the bridge was replaced."""
+    reason: str | None = None
+    """Why it was, the last time."""
+
+    @classmethod
+    def read(cls, name: str) -> Record:
+        """Return what is kept of the lab `name`.
+
+        Raises:
+            UsageError: there is no such lab, or what is left of it is none.
+        """
+        place = folder_of(name)
+        if not place.is_dir():
+            raise UsageError(f"there is no lab {name!r}; make it with `nsbridge up --name {name}`")
+        try:
+            data = json.loads((place / "lab.json").read_text())
+            parts = {part: Process(**data[part]) if data[part] else None for part in _PROCESSES}
+            return cls(**{**data, **parts})
+        except (OSError, ValueError, TypeError, KeyError):
+            raise UsageError(f"lab {name!r} is half made; remove it with `nsbridge down --name {name}`") from None
+
+    def write(self, name: str) -> None:
+        """Keep it, whole or not at all; OSError where the folder is not there."""
+        place = folder_of(name)
+        new = place / "lab.json.new"
+        new.write_text(json.dumps(asdict(self)))
+        new.replace(place / "lab.json")
+
+    def leave(self, name: str, part: str, argv: list[str]) -> None:
+        """Start a process that outlives this one, unless this one is killed before it is on record as `part`."""
+        gate, key = os.pipe()
+        with (folder_of(name) / f"{part}.log").open("ab") as log:
+            process = subprocess.Popen(
+                ["sh", "-c", 'read -r _ && exec "$@" </dev/null', "sh", *argv],
+                stdin=gate,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd="/",
+            )
+        os.close(gate)
+        setattr(self, part, Process.of(process.pid))
+        self.write(name)
+        os.write(key, b"\n")
+        os.close(key)
+        process.returncode = 0  # nobody here will wait for it

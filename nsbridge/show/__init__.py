@@ -1,0 +1,33 @@
+"""What the notebooks show: each function looks at a lab and returns something that shows itself.
+
+A lower layer never imports it. Nothing here draws: pictures are `study/plots.py` and `study/drawings.py`.
+"""
+
+from nsbridge.show.bundle import annotated, bundle, chroot, differences, layers, write
+from nsbridge.show.containers import inodes, life, limits, lsns, outlook, reach
+from nsbridge.show.forms import Lines, Sheet
+from nsbridge.show.joining import Journey
+from nsbridge.show.labs import fresh
+from nsbridge.show.talk import Conversation, crowd, hard_messages
+
+__all__ = [
+    "Conversation",
+    "Journey",
+    "Lines",
+    "Sheet",
+    "annotated",
+    "bundle",
+    "chroot",
+    "crowd",
+    "differences",
+    "fresh",
+    "hard_messages",
+    "inodes",
+    "layers",
+    "life",
+    "limits",
+    "lsns",
+    "outlook",
+    "reach",
+    "write",
+]
