@@ -40,7 +40,7 @@ def preflight(args: argparse.Namespace) -> int:
 def up(args: argparse.Namespace) -> int:
     """Make a lab."""
     lab = Lab(args.pair, args.name)
-    lab.up(args.rootfs, args.config, say=lambda line: print(line, file=sys.stderr, flush=True))
+    lab.up(_by_role(args.rootfs), _by_role(args.config), say=lambda line: print(line, file=sys.stderr, flush=True))
     print(f"lab {lab.name!r} is up: {lab.pair}; talk through it with `nsbridge client --name {lab.name}`")
     return 0
 
@@ -135,6 +135,15 @@ def _running(name: str) -> Lab:
     return lab
 
 
+def _by_role(words: list[str]) -> dict[str, Path]:
+    """Read `PATH`, which is for both roles, `a=PATH` and `b=PATH`; a later one counts."""
+    found: dict[str, Path] = {}
+    for word in words:
+        role, equals, path = word.partition("=")
+        found |= {role: Path(path)} if equals and role in ("a", "b") else dict.fromkeys("ab", Path(word))
+    return found
+
+
 def _pairs(args: argparse.Namespace) -> list[str]:
     pairs = list(PAIRS) if args.all else args.pair or ["net-ipc"]
     for pair in pairs:
@@ -165,8 +174,12 @@ def _parser() -> argparse.ArgumentParser:
     command(preflight, named=False).add_argument("--json", action="store_true", help="as JSON")
     sub = command(up)
     sub.add_argument("--pair", default="net-ipc", help=f"one of {', '.join(PAIRS)} (default: net-ipc)")
-    sub.add_argument("--rootfs", type=Path, metavar="DIR", help="a root file system to use in place of busybox's")
-    sub.add_argument("--config", type=Path, metavar="FILE", help="a config.json to start from")
+    for option, word, use in (
+        ("--rootfs", "DIR", "a root file system to use in place of busybox's"),
+        ("--config", "FILE", "a config.json to start from"),
+    ):
+        role = f"; a={word} or b={word} for one container"
+        sub.add_argument(option, action="append", default=[], metavar=word, help=use + role)
     command(status).add_argument("--json", action="store_true", help="as JSON")
     command(client).add_argument("--raw", action="store_true", help="bytes as they are, up to end of file")
     command(inspect).add_argument("--json", action="store_true", help="as JSON")

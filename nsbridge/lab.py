@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -30,6 +30,9 @@ from nsbridge.record import Record, folder_of
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
 _ANY_ADDRESS = "0.0.0.0"  # noqa: S104 — of a container that nothing else reaches
 _PATIENCE = 10.0  # seconds until the first echo
+
+Given = Path | Mapping[str, Path] | None
+"""What a user gives in place of the lab's own: for both containers, or by role."""
 
 
 def endpoint(kind: str, role: Role) -> list[str]:
@@ -104,15 +107,15 @@ class Lab:
 
     def up(
         self,
-        rootfs: Path | None = None,
-        config: Path | None = None,
+        rootfs: Given = None,
+        config: Given = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> Self:
         """Make the lab and return once an echo went all the way; if that fails, nothing is left.
 
         Args:
-            rootfs: a root file system for both containers in place of busybox's.
-            config: a config.json for both in place of the templates.
+            rootfs: a root file system in place of busybox's, for both containers or by role (`a`, `b`).
+            config: a config.json in place of the templates, likewise.
             say: is told of each step.
 
         Raises:
@@ -139,7 +142,7 @@ class Lab:
             raise
         return self
 
-    def prepare(self, rootfs: Path | None = None, config: Path | None = None) -> list[str]:
+    def prepare(self, rootfs: Given = None, config: Given = None) -> list[str]:
         """Make both bundles; return a line for each change to a config.json that was given."""
         self._claim()
         waiting = read(template(A.name))["process"]["args"]  # another's program, a shell say, would end at once
@@ -147,11 +150,13 @@ class Lab:
         server = python_argv(
             "nsbridge.programs.echo", *(["net", _ANY_ADDRESS, "7"] if self.y == "net" else endpoint(self.y, B))
         )
-        changes = [
-            *(f"a: {change}" for change in self.a.prepare(waiting, rootfs, config)),
-            *(f"b: {change}" for change in self.b.prepare(server, rootfs, config)),
-        ]
-        return changes if config else []
+        changes = []
+        for container, program in ((self.a, waiting), (self.b, server)):
+            role = container.role.name
+            own = _given(config, role)
+            lines = container.prepare(program, _given(rootfs, role), own)
+            changes += [f"{role}: {line}" for line in lines if own]
+        return changes
 
     def create(self) -> None:
         """Let runc make both containers, at once, and give them their networks; a bridge process is begun."""
@@ -340,6 +345,10 @@ class Lab:
             # in this outer user namespace, so that later commands can enter it
             self._record.leave(self.name, "holder", ["sleep", "infinity"])
         self._record.write(self.name)
+
+
+def _given(given: Given, role: str) -> Path | None:
+    return given.get(role) if isinstance(given, Mapping) else given
 
 
 def _create(container: Container) -> int:
