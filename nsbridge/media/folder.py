@@ -125,12 +125,13 @@ class MntStream(Stream):
         self._hub.serve()
         self._kick()
 
-    def event(self, mask: int, name: bytes) -> None:
+    def event(self, mask: int, name: bytes) -> bool:
         """See Watch."""
         if mask & _RARE:
             self._rare(mask, name)
         self._dirty = True
         self._kick()
+        return self._flow is None or bool(mask & inotify.DELETE)  # a reader, or a writer whose window was full
 
     def _rare(self, mask: int, name: bytes) -> None:
         if mask & _GONE:

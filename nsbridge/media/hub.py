@@ -28,8 +28,11 @@ _STRICTLY = inotify.ONLYDIR | inotify.DONT_FOLLOW | inotify.MASK_CREATE
 class Watch(Protocol):
     """Who wants the events of one folder."""
 
-    def event(self, mask: int, name: bytes) -> None:
-        """Something happened to `name` (b"" for the folder itself); must not wait."""
+    def event(self, mask: int, name: bytes) -> bool:
+        """Something happened to `name` (b"" for the folder itself); must not wait.
+
+        Return whether a thread may be in `Hub.wait` for it: each wake-up costs, so nobody is woken without need.
+        """
 
     def rescan(self) -> None:
         """Events were lost: look at everything again; must not wait."""
@@ -69,16 +72,13 @@ class Hub:
 
     def wait(self, ready: Callable[[], bool]) -> None:
         """Wait until `ready()`, which may change with any event."""
-        while True:
-            with self._changed:
-                while not ready():
-                    if not self._reading:
-                        self._reading = True
-                        break
+        with self._changed:
+            while not ready():
+                if self._reading:
                     self._changed.wait()
                 else:
-                    return
-            self._read()
+                    self._read()
+            self._changed.notify()  # one of those who still wait has to read now
 
     def wake(self) -> None:
         """Let those who wait look again; whoever reads the events is woken by the next of them."""
@@ -94,22 +94,31 @@ class Hub:
         threading.Thread(target=self.wait, args=(lambda: False,), daemon=True).start()
 
     def _read(self) -> None:
-        """Read once, hand out, and let the next one read."""
+        """Read once, without the lock, hand out, and wake those who may have waited for it."""
+        self._reading = True
+        self._changed.release()
+        stirred = True
         try:
-            data = os.read(self._fd, 65536)
-            offset = 0
-            while offset < len(data):
-                wd, mask, _, length = _EVENT.unpack_from(data, offset)
-                offset += 16 + length
-                if mask & inotify.Q_OVERFLOW:
-                    for watch in list(self._watches.values()):
-                        watch.rescan()
-                    continue
-                if (who := self._watches.get(wd)) is not None:
-                    who.event(mask, data[offset - length : offset].rstrip(b"\0"))
-                if mask & inotify.IGNORED:
-                    self._watches.pop(wd, None)
+            stirred = self._hand_out(os.read(self._fd, 65536))
         finally:
-            with self._changed:
-                self._reading = False
+            self._changed.acquire()
+            self._reading = False
+            if stirred:
                 self._changed.notify_all()
+
+    def _hand_out(self, data: bytes) -> bool:
+        """Hand out the events in `data`; return whether somebody may wait for one of them."""
+        stirred, offset = False, 0
+        while offset < len(data):
+            wd, mask, _, length = _EVENT.unpack_from(data, offset)
+            offset += 16 + length
+            if mask & inotify.Q_OVERFLOW:
+                stirred = True
+                for watch in list(self._watches.values()):
+                    watch.rescan()
+                continue
+            if (who := self._watches.get(wd)) is not None:
+                stirred |= who.event(mask, data[offset - length : offset].rstrip(b"\0"))
+            if mask & inotify.IGNORED:
+                self._watches.pop(wd, None)
+        return stirred

@@ -42,12 +42,13 @@ class MntListener(Listener):
         self._watch = hub.add(f"{path}/open", inotify.MOVED_TO | inotify.DELETE_SELF, self)
         self.rescan()
 
-    def event(self, mask: int, name: bytes) -> None:
+    def event(self, mask: int, name: bytes) -> bool:
         """See Watch."""
         if mask & inotify.MOVED_TO:
             self._names.append(name)
         elif mask & inotify.DELETE_SELF:
             self._closed = True
+        return True
 
     def rescan(self) -> None:
         """See Watch."""
@@ -138,10 +139,11 @@ class Mnt(Medium):
         self._streams.add(stream)
         return stream
 
-    def event(self, mask: int, name: bytes) -> None:
+    def event(self, mask: int, name: bytes) -> bool:
         """Tell the streams when the server has let its lock go."""
         if mask & inotify.CLOSE_WRITE and name == b"lock":
             self.rescan()
+        return True
 
     def rescan(self) -> None:
         """Tell the streams if the server is gone."""
