@@ -15,7 +15,7 @@ def look() -> dict[str, str]:
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     links = [name for _, name in socket.if_nameindex()]
     inside, outside, size = Path("/proc/self/uid_map").read_text().splitlines()[0].split()
-    cgroups = {line.split(":", 2)[2] for line in Path("/proc/self/cgroup").read_text().splitlines()}
+    cgroups = {line.split(":", 2)[2][:16] for line in Path("/proc/self/cgroup").read_text().splitlines()}
     return {
         "uts": f"hostname {socket.gethostname()}",
         "pid": f"{len(processes)} processes, of which it is number {os.getpid()}",
@@ -23,7 +23,7 @@ def look() -> dict[str, str]:
         "net": f"{len(links)} interfaces: {_some(links)}",
         "ipc": f"{len(queues)} message queues{': ' * bool(queues)}{_some(queues)}",
         "user": f"user {os.getuid()}; {size} users from {inside} on, outside {outside} on",
-        "cgroup": f"it is in {_some(sorted(cgroups))}",
+        "cgroup": f"its place is {max(cgroups, key=len)}",
     }
 
 

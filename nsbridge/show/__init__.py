@@ -3,18 +3,21 @@
 A lower layer never imports it. Nothing here draws: pictures are `study/plots.py` and `study/drawings.py`.
 """
 
-from nsbridge.show.bundle import annotated, bundle, chroot, differences, layers, write
-from nsbridge.show.containers import inodes, life, limits, lsns, outlook, reach
+from nsbridge.show.bundle import against_spec, annotated, bundle, chroot, differences, layers, write
+from nsbridge.show.containers import hit, inodes, life, limits, lsns, outlook, reach
 from nsbridge.show.forms import Lines, Sheet
 from nsbridge.show.joining import Journey
 from nsbridge.show.labs import fresh
 from nsbridge.show.talk import Conversation, crowd, hard_messages
+from nsbridge.show.watching import Watched
 
 __all__ = [
     "Conversation",
     "Journey",
     "Lines",
     "Sheet",
+    "Watched",
+    "against_spec",
     "annotated",
     "bundle",
     "chroot",
@@ -22,6 +25,7 @@ __all__ = [
     "differences",
     "fresh",
     "hard_messages",
+    "hit",
     "inodes",
     "layers",
     "life",

@@ -45,7 +45,9 @@ class Sheet:
 
     def markdown(self) -> str:
         """Return the table as a pipe table whose columns are as wide as what they hold."""
-        widths = [min(max(3, *(len(_bare(row[i])) for row in (self.header, *self.rows))), _WIDEST) for i in self._columns]
+        widths = [
+            min(max(3, *(len(_bare(row[i])) for row in (self.header, *self.rows))), _WIDEST) for i in self._columns
+        ]
         dashes = {"l": ":{}-", "r": "-{}:", "c": ":{}:", "": "-{}-"}
         rule = [
             dashes[self.align[i] if i < len(self.align) else "l"].format("-" * (width - 2))
@@ -95,5 +97,9 @@ def strong(text: str) -> str:
 
 
 def _bare(cell: str) -> str:
-    """Return a cell without its marks."""
-    return re.sub(r"\\(.)", r"\1", cell.replace("**", "").replace("`", ""))
+    """Return a cell without its marks; between backticks only a bar is escaped."""
+    parts = re.split("`+", cell)
+    return "".join(
+        part.replace("\\|", "|") if index % 2 else re.sub(r"\\(.)", r"\1", part.replace("**", ""))
+        for index, part in enumerate(parts)
+    )

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import subprocess
+import sys
 
 from nsbridge.errors import UsageError
 from nsbridge.lab import Lab
+from nsbridge.record import labs
+
+_ours: set[str] = set()
 
 
 def fresh(pair: str, name: str) -> Lab:
@@ -16,7 +21,7 @@ def fresh(pair: str, name: str) -> Lab:
     """
     lab = Lab(pair, name)
     remove(name)
-    atexit.register(lab.down)
+    _ours.add(name)
     return lab
 
 
@@ -26,3 +31,10 @@ def remove(name: str) -> None:
         Lab.find(name).down()
     except UsageError:
         Lab(name=name).down()
+
+
+@atexit.register
+def _leave_nothing() -> None:
+    """Take down what a notebook has left up. By then this process can start no threads, so another one does it."""
+    for name in _ours.intersection(labs()):
+        subprocess.run([sys.executable, "-m", "nsbridge.cli", "down", "--name", name], check=False)

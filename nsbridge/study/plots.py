@@ -1,0 +1,114 @@
+"""Plots of what was measured; they run nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
+
+from nsbridge.pairs import KINDS, PAIRS
+from nsbridge.study.measure import Record
+from nsbridge.study.style import INK, LINES, QUIET, figure, subtitle
+
+_LABELS = dict(zip(PAIRS, LINES, strict=True))
+
+
+def histogram(record: Record, samples: Sequence[float]) -> Figure:
+    """Draw how often each round-trip time came, up to the 99.5th percentile, with the percentiles named."""
+    top = float(np.percentile(samples, 99.5))
+    shown = [sample for sample in samples if sample <= top]
+    with figure(2.5) as (made, axes):
+        axes.hist(shown, bins=60, color="#a9c6e8", edgecolor="#1f3a5f", linewidth=0.4)
+        for name, dash in (("p50", "-"), ("p95", "--"), ("p99", ":")):
+            value = record[f"{name}_us"]
+            axes.axvline(value, color=INK, linestyle=dash, linewidth=1, label=f"{name}  {value:.1f} µs")
+        axes.legend(title=f"{len(samples) - len(shown)} beyond, up to {record['max_us']:.0f} µs", title_fontsize=7)
+        axes.set_xlabel(f"round trip of {record['size']} bytes (µs)")
+        axes.set_ylabel("messages")
+        axes.set_title(f"{record['pair']}, {record['count']:,} messages. {subtitle(record['environment'])}")
+    return made
+
+
+def sweep(records: Sequence[Record]) -> Figure:
+    """Draw the round trip over the size of the message, median and 95th percentile."""
+    sizes = [record["size"] for record in records]
+    with figure(2.5) as (made, axes):
+        axes.plot(sizes, [each["p50_us"] for each in records], "o-", color="#1f3a5f", markersize=3.5, label="median")
+        axes.plot(sizes, [each["p95_us"] for each in records], "s--", color="#b5651d", markersize=3, label="p95")
+        axes.set_xscale("log", base=2)
+        axes.set_yscale("log")
+        axes.set_xticks(sizes, [_bytes(size) for size in sizes])
+        axes.yaxis.set_major_formatter(ScalarFormatter())
+        axes.yaxis.set_minor_formatter(ScalarFormatter())
+        axes.tick_params(axis="y", which="minor", labelsize=6)
+        axes.set_xlabel("bytes in a message")
+        axes.set_ylabel("round trip (µs)")
+        axes.legend()
+        axes.set_title(f"{records[0]['pair']}. {subtitle(records[0]['environment'])}")
+    return made
+
+
+def ecdf(samples: Mapping[str, Sequence[float]], record: Record, pair: str = "") -> Figure:
+    """Draw for each pair which share of its round trips took at most so long; `pair` stands out."""
+    with figure(3.0) as (made, axes):
+        for name, values in samples.items():
+            colour, dash = _LABELS[name]
+            wide = name == pair
+            axes.ecdf(
+                np.asarray(values), color=colour, linestyle=dash, linewidth=2.2 if wide else 1.0,
+                label=f"{name}{'  (this report)' if wide else ''}", zorder=3 if wide else 2,
+            )  # fmt: skip
+        everything = np.concatenate([np.asarray(values) for values in samples.values()])
+        axes.set_xlim(float(np.percentile(everything, 0.1)) * 0.95, float(np.percentile(everything, 98)))
+        axes.set_xlabel(f"round trip of {record['size']} bytes (µs)")
+        axes.set_ylabel("share of the messages")
+        axes.legend(loc="lower right")
+        axes.set_title(f"{record['count']:,} messages a pair. {subtitle(record['environment'])}")
+    return made
+
+
+def throughput(records: Sequence[Record], pair: str = "") -> Figure:
+    """Draw how many bytes a second each pair carries there and back; `pair` stands out."""
+    with figure(2.1) as (made, axes):
+        names = [record["pair"] for record in records]
+        values = [record["mib_per_s"] for record in records]
+        bars = axes.barh(names, values, color="#dfe7f0", edgecolor="#1f3a5f", linewidth=0.6, height=0.62)
+        for name, bar in zip(names, bars, strict=True):
+            if name == pair:
+                bar.set(facecolor="#a9c6e8", hatch="////", linewidth=1.2)
+        axes.bar_label(bars, fmt="{:.0f}", padding=3)
+        axes.invert_yaxis()
+        axes.grid(visible=False, axis="y")
+        axes.set_xlabel("MiB/s, sent while their echoes come back")
+        axes.set_title(f"{records[0]['count']} chunks of {_bytes(records[0]['size'])}. "
+                       f"{subtitle(records[0]['environment'])}")  # fmt: skip
+    return made
+
+
+def heat(records: Sequence[Record], pair: str = "") -> Figure:
+    """Draw the median round trip of all pairs as a map: the rows are X, shared with A, and the columns Y."""
+    found = {record["pair"]: record["p50_us"] for record in records}
+    grid = np.array([[found.get(f"{x}-{y}", np.nan) for y in KINDS] for x in KINDS])
+    with figure(2.3) as (made, axes):
+        image = axes.imshow(grid, cmap="Greys", vmin=0, vmax=float(np.nanmax(grid)) * 1.6)
+        for row, x in enumerate(KINDS):
+            for column, y in enumerate(KINDS):
+                name, there = f"{x}-{y}", x != y
+                axes.text(
+                    column, row, f"{found.get(name, float('nan')):.0f}" if there else "-", ha="center", va="center",
+                    color=INK if there else QUIET, fontweight="bold" if name == pair else "normal", fontsize=9,
+                )  # fmt: skip
+        axes.set_xticks(range(3), [kind.upper() for kind in KINDS])
+        axes.set_yticks(range(3), [kind.upper() for kind in KINDS])
+        axes.set_xlabel("Y, shared with B")
+        axes.set_ylabel("X, shared with A")
+        axes.grid(visible=False)
+        axes.spines[:].set_visible(False)
+        made.colorbar(image, ax=axes, label="median round trip (µs)", shrink=0.9)
+    return made
+
+
+def _bytes(size: int) -> str:
+    return f"{size} B" if size < 1024 else f"{size // 1024} KiB"
