@@ -18,12 +18,11 @@ import signal
 import sys
 import threading
 from dataclasses import dataclass, field
-from typing import Any
 
 import pyprctl
 
 from nsbridge.errors import NsbridgeError, StreamError
-from nsbridge.media.base import Listener, Stream, spawn
+from nsbridge.media.base import Listener, Medium, Stream, spawn
 from nsbridge.media.table import medium
 from nsbridge.namespaces import Kind, join
 from nsbridge.programs.confine import confine
@@ -43,6 +42,7 @@ class Bridge:
     y: list[str]
     _pidfds: dict[str, int] = field(default_factory=dict)
     _listener: Listener | None = None
+    _server: Medium | None = None
 
     def open(self) -> None:
         """Open a pidfd of each container's process, while this process is still at home."""
@@ -69,6 +69,7 @@ class Bridge:
             pyprctl.setfsgid(folder.st_gid)
             pyprctl.setfsuid(folder.st_uid)
         self._listener = medium(*self.x).listen()
+        self._server = medium(*self.y)
 
     def confine(self) -> None:
         """Join the USER namespace of one container, last of all, and give up every privilege.
@@ -78,16 +79,17 @@ class Bridge:
         would have all capabilities in them whatever it dropped.
         """
         join(self._pidfds["a" if self.x[0] == "mnt" else "b"], Kind.USER)
-        confine()
+        folder = next((words[1] for words in (self.x, self.y) if words[0] == "mnt"), None)
+        port = int(self.y[2]) if self.y[0] == "net" else None
+        confine(folder, port)
 
     def serve(self) -> None:
         """Relay each stream that comes, until a container dies."""
-        if self._listener is None:
+        if self._listener is None or self._server is None:
             raise NsbridgeError("there is nothing to serve; take the steps in their order: " + ", ".join(STEPS))
         spawn(self._watch)
-        server = medium(*self.y)
         while True:
-            spawn(_relay, self._listener.accept(), server)
+            spawn(_relay, self._listener.accept(), self._server)
 
     def _watch(self) -> None:
         """End the bridge when a container ends: its namespaces would live on through this process."""
@@ -100,7 +102,7 @@ class Bridge:
         os._exit(3)
 
 
-def _relay(stream: Stream, server: Any) -> None:
+def _relay(stream: Stream, server: Medium) -> None:
     try:
         Relay(stream, server.connect(), lambda reason: _log(f"a stream broke: {reason}") if reason else None)
     except StreamError as error:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import resource
 
 import pyprctl
 import pyseccomp
 
 from nsbridge.errors import HostError
+from nsbridge.programs.landlock import restrict
 
 NOBODY = 65533  # a user of the joined USER namespace who owns nothing in it
 
@@ -27,12 +29,17 @@ FORBIDDEN = [
     "setregid", "setresgid", "setresuid", "setreuid", "setuid", "swapoff", "swapon", "tkill", "umount2",
     "unshare", "userfaultfd", "vhangup",
 ]  # fmt: skip
+_MEMORY = 4 << 30  # bytes of address space: the stacks of 2,000 threads are 512 MiB of it
 _NEW_NAMESPACES = 0x7E020080  # CLONE_NEW* of clone(2), all of them
 _AF_INET = 2
 
 
-def confine() -> None:
-    """Give up groups, ids, all capabilities and the system calls that lead out.
+def confine(folder: str | None, port: int | None) -> None:
+    """Give up groups, ids, all capabilities, files, and the system calls that lead out.
+
+    Args:
+        folder: below which files stay within reach; None for nowhere.
+        port: the TCP port to which connections may be opened; None for none.
 
     Raises:
         HostError: the kernel refused one of the steps.
@@ -42,6 +49,9 @@ def confine() -> None:
         _drop_capabilities()
         pyprctl.set_no_new_privs()
         pyprctl.set_dumpable(False)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+        restrict(folder, port)
         _filter()
     except OSError as error:
         raise HostError(f"cannot confine the bridge: {error}; the kernel needs seccomp and user namespaces") from None
