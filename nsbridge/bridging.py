@@ -18,6 +18,7 @@ class BridgeProcess:
 
     def __init__(self, log: Path) -> None:
         """Start the process, which imports what it needs and waits; its messages are appended to `log`."""
+        self._log = log
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-m", "nsbridge.programs.bridge"],
@@ -48,7 +49,8 @@ class BridgeProcess:
         answer = self._process.stdout.readline() if self._process.stdout else ""
         if not answer:
             self.end()
-            raise NsbridgeError(f"the bridge died at the step {name!r}; its log says why")
+            last = self._log.read_text(errors="replace").strip().rpartition("\n")[2]
+            raise NsbridgeError(f"the bridge died at the step {name!r}: {last or 'it was killed'}")
         if error := json.loads(answer)["error"]:
             self.end()
             raise NsbridgeError(f"the bridge could not take the step {name!r}: {error}")

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from nsbridge import privilege
 from nsbridge.census import Subject, census, table
+from nsbridge.containers import runc
 from nsbridge.errors import NsbridgeError, UsageError
 from nsbridge.lab import Lab
 from nsbridge.pairs import PAIRS, parse
@@ -40,7 +41,10 @@ def preflight(args: argparse.Namespace) -> int:
 def up(args: argparse.Namespace) -> int:
     """Make a lab."""
     lab = Lab(args.pair, args.name)
+    for probe in (runc.probe, privilege.probe):
+        probe()
     lab.up(_by_role(args.rootfs), _by_role(args.config), say=lambda line: print(line, file=sys.stderr, flush=True))
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # from here on it stays, and so the exit code is 0
     print(f"lab {lab.name!r} is up: {lab.pair}; talk through it with `nsbridge client --name {lab.name}`")
     return 0
 
@@ -201,12 +205,13 @@ def main() -> int:
     args = _parser().parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        if not (args.command == "down" and args.all):
+        # preflight tells of a user namespace that cannot be had beside all else that is missing
+        if args.command != "preflight" and not (args.command == "down" and args.all):
             privilege.enter(holder(args.name))
         run: Callable[[argparse.Namespace], int] = args.run
         return run(args)
     except NsbridgeError as error:
-        print(f"nsbridge: {error}", file=sys.stderr)
+        print("nsbridge:", *str(error).split(), file=sys.stderr)  # one line, whatever it quotes
         return 1
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 import sys
@@ -27,7 +26,6 @@ from nsbridge.namespaces import Kind, identify
 from nsbridge.pairs import parse
 from nsbridge.record import Record, folder_of
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
 _ANY_ADDRESS = "0.0.0.0"  # noqa: S104 — of a container that nothing else reaches
 _PATIENCE = 10.0  # seconds until the first echo
 
@@ -63,10 +61,6 @@ class Lab:
         Raises:
             UsageError: there is no such pair, or the name cannot be one.
         """
-        if not _NAME.fullmatch(name):
-            raise UsageError(
-                f"no name for a lab: {name!r}; use up to 40 lower-case letters, digits, '.', '_' and '-'"
-            )
         self.name = name
         self.x, self.y = parse(pair)
         home = privilege.home()
@@ -197,8 +191,9 @@ class Lab:
         argv = self.run_argv("ready", str(_PATIENCE), *endpoint(self.x, A))
         result = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if result.returncode:
-            words = " ".join(filter(None, (result.stderr.strip(), self.b.output().strip())))
-            raise NsbridgeError(f"no echo came back: {words}; look into {self.folder / 'bridge.log'}")
+            log = (self.folder / "bridge.log").read_text(errors="replace")
+            words = [text.strip().rpartition("\n")[2] for text in (result.stderr, self.b.output(), log)]
+            raise NsbridgeError(f"no echo came back: {'; '.join(filter(None, words))}; see `nsbridge preflight`")
 
     def supervise(self) -> None:
         """Leave a process behind that mends the lab when a part of it dies; see supervisor.py."""
@@ -224,7 +219,7 @@ class Lab:
                 self._record.bridge.kill()
         else:
             container = {"a": self.a, "b": self.b}[part]
-            container.runc.delete(container.id, force=True)
+            container.end()
             container.create()
             container.start()
         self.wait()
@@ -343,7 +338,7 @@ class Lab:
         self.folder.chmod(0o755)
         if privilege.rootless():
             # in this outer user namespace, so that later commands can enter it
-            self._record.leave(self.name, "holder", ["sleep", "infinity"])
+            self._record.leave(self.name, "holder", ["/bin/sleep", "infinity"])
         self._record.write(self.name)
 
 

@@ -59,6 +59,8 @@ def _busybox() -> str:
 
 
 def _who() -> str:
+    privilege.enter(None)
+    privilege.probe()
     return "root" if not privilege.rootless() else "an ordinary user, in a user namespace of the lab's own"
 
 

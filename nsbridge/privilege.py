@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import subprocess
 from functools import cache
 from pathlib import Path
 
@@ -67,6 +68,17 @@ def enter(holder: Process | None) -> None:
         _make_outer()
     rootless.cache_clear()
     os.chdir(folder)
+
+
+def probe() -> None:
+    """Make a user namespace and leave it; whoever is root of this host or of an outer namespace needs two more.
+
+    Raises:
+        HostError: this host forbids it.
+    """
+    done = subprocess.run(["/usr/bin/unshare", "--user", "/bin/true"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise HostError(_forbidden(done.stderr.strip().rpartition(": ")[2]))
 
 
 def _join_outer(pid: int) -> None:

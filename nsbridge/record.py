@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -16,11 +17,18 @@ from nsbridge import privilege
 from nsbridge.alive import Process
 from nsbridge.errors import UsageError
 
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
 _PROCESSES = ("bridge", "holder", "supervisor")
 
 
 def folder_of(name: str) -> Path:
-    """Return the folder of the lab that goes by `name`."""
+    """Return the folder of the lab that goes by `name`.
+
+    Raises:
+        UsageError: the name cannot be one.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"no name for a lab: {name!r}; use up to 40 lower-case letters, digits, '.', '_' and '-'")
     return privilege.home() / "labs" / name
 
 
@@ -61,7 +69,7 @@ class Record:
             UsageError: there is no such lab, or what is left of it is none.
         """
         place = folder_of(name)
-        if not place.is_dir():
+        if not os.path.isdir(place):  # Path.is_dir raises where a folder above may not be searched
             raise UsageError(f"there is no lab {name!r}; make it with `nsbridge up --name {name}`")
         try:
             data = json.loads((place / "lab.json").read_text())
@@ -82,7 +90,7 @@ class Record:
         gate, key = os.pipe()
         with (folder_of(name) / f"{part}.log").open("ab") as log:
             process = subprocess.Popen(
-                ["sh", "-c", 'read -r _ && exec "$@" </dev/null', "sh", *argv],
+                ["/bin/sh", "-c", 'read -r _ && exec "$@" </dev/null', "sh", *argv],
                 stdin=gate,
                 stdout=log,
                 stderr=log,

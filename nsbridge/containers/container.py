@@ -98,8 +98,8 @@ class Container:
         log = self.bundle / "output.log"
         return log.read_text(errors="replace") if log.exists() else ""
 
-    def stop(self) -> None:
-        """Kill the container and remove all that was made for it, whatever state it is in.
+    def end(self) -> None:
+        """Kill the container and let runc forget it, whatever state it is in; the bundle stays, for another `create`.
 
         Processes of others that joined its mount namespace are killed, too.
         Raises HostError where something stays.
@@ -108,13 +108,20 @@ class Container:
         processes.kill(str(self.bundle))
         with suppress(ContainerError, HostError):
             self.runc.delete(self.id, force=True)
+        self._remove(self.runc.root / self.id)
+
+    def stop(self) -> None:
+        """End the container and remove all that was made for it; HostError where something stays."""
+        self.end()
+        if not self.runc.rootless:
+            cgroups.remove(cgroups.folders(self.id))
+        overlay.unmount(self.bundle / "rootfs")
+        self._remove(self.bundle)
+
+    def _remove(self, place: Path) -> None:
         try:
-            if not self.runc.rootless:
-                cgroups.remove(cgroups.folders(self.id))
-            overlay.unmount(self.bundle / "rootfs")
-            for place in (self.bundle, self.runc.root / self.id):
-                if place.exists():
-                    shutil.rmtree(place)
+            if place.exists():
+                shutil.rmtree(place)
         except OSError as error:
             raise HostError(f"cannot remove what is left of {self.id} ({error}): try again") from error
 

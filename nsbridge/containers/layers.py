@@ -16,14 +16,16 @@ def folder(path: Path) -> Path:
 
     Raises UsageError where the folder cannot be made or written.
     """
-    missing = [place for place in (path, *path.parents) if not place.exists()]
+    missing = [
+        place for place in (path, *path.parents) if not os.path.exists(place)
+    ]  # False, too, where it is hidden
     try:
         for place in reversed(missing):
             place.mkdir(exist_ok=True)
             place.chmod(0o755)  # whatever the umask is
     except OSError as error:
         raise _unusable(path, error.strerror) from error
-    if not path.is_dir():
+    if not os.path.isdir(path):
         raise _unusable(path, "is not a folder")
     if not os.access(path, os.W_OK | os.X_OK):
         raise _unusable(path, "is not writable")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -91,6 +92,12 @@ class Runc:
         if status != 0:
             raise _refusal(" ".join(command), errors)
         return output
+
+
+def probe() -> None:
+    """Raise HostError where runc is missing."""
+    if shutil.which("runc") is None:
+        raise HostError(_MISSING)
 
 
 def version() -> str:
