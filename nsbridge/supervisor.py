@@ -15,7 +15,7 @@ from os import close, pidfd_open
 from nsbridge.errors import NsbridgeError
 from nsbridge.lab import Lab
 
-_SHORTEST, _LONGEST = 0.05, 2.0  # seconds between two tries; runc tells nobody that a container has been started
+_SHORTEST, _LONGEST = 0.05, 0.5  # seconds between two tries; runc tells nobody that a container has been started
 
 
 def watch(name: str) -> None:
