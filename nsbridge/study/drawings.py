@@ -144,5 +144,5 @@ def _look(owner: str) -> dict[str, Any]:
 
 
 def _box(place: tuple[float, float], width: float, height: float, owner: str = "its own") -> FancyBboxPatch:
-    look = _look(owner) | {"edgecolor": QUIET, "linewidth": 0.8}
+    look = _look(owner) | {"edgecolor": QUIET, "linewidth": 0.8, "hatch": ""}
     return FancyBboxPatch(place, width, height, boxstyle="round,pad=0,rounding_size=1.2", **look)

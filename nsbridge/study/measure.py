@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,11 @@ def round_trips(lab: Lab, size: int = 64, count: int = 2000) -> tuple[Record, li
         "environment": environment(lab),
     }
     return record, samples
+
+
+def sizes(lab: Lab, of: Sequence[int] = (16, 64, 256, 1024, 4096, 16384, 65536), count: int = 300) -> list[Record]:
+    """Measure round trips of messages of several sizes, in bytes; errors as `round_trips`."""
+    return [round_trips(lab, size, count)[0] for size in of]
 
 
 def throughput(lab: Lab, size: int = 65536, count: int = 512) -> Record:

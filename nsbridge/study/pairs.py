@@ -9,8 +9,11 @@ from pathlib import Path
 
 from nsbridge.errors import UsageError
 from nsbridge.pairs import PAIRS
+from nsbridge.show.forms import Sheet, bold
 from nsbridge.show.labs import fresh
 from nsbridge.study.measure import Record, round_trips, throughput
+
+_KEYS = ("p50_us", "p95_us", "p99_us", "max_us")
 
 
 @dataclass
@@ -20,6 +23,14 @@ class Results:
     rtt: list[Record] = field(default_factory=list)
     rate: list[Record] = field(default_factory=list)
     samples: dict[str, list[float]] = field(default_factory=dict)
+
+    def table(self, pair: str = "") -> Sheet:
+        """Lay it out, a row for each pair; `pair` stands out."""
+        rows = []
+        for rtt, rate in zip(self.rtt, self.rate, strict=True):
+            cells = [rtt["pair"], *(f"{rtt[key]:,.1f}" for key in _KEYS), f"{rate['mib_per_s']:,.0f}"]
+            rows.append([bold(cell) if rtt["pair"] == pair else cell for cell in cells])
+        return Sheet(["pair", "median µs", "p95 µs", "p99 µs", "slowest µs", "MiB/s"], rows, "lrrrrr")
 
     def save(self, file: Path) -> None:
         """Write all of it to `file`."""

@@ -1,0 +1,122 @@
+"""`nsbridge report`: executes the notebooks for each pair and renders them; how is execute's and book's to know."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from nsbridge import kernel, privilege
+from nsbridge.containers.layers import folder
+from nsbridge.errors import UsageError
+from nsbridge.record import labs
+from nsbridge.report import front
+from nsbridge.report.book import render
+from nsbridge.report.execute import execute
+from nsbridge.report.model import Notebook
+from nsbridge.show.labs import remove
+
+Say = Callable[[str], None]
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+_TOGETHER = ("01-bundles", "02-containers")  # these measure no time
+_ALONE = "03-bridge"
+_ALL_PAIRS = "04-pairs"
+_NAME = "report"  # what the names of a report's labs begin with
+
+
+def make(pairs: Sequence[str], out: Path, say: Say) -> list[Path]:
+    """Make the report of each pair, and a comparison if there are several.
+
+    Args:
+        pairs: such as `net-ipc`.
+        out: the folder for `PAIR.pdf` and `PAIR.html`; it is made.
+        say: is told what goes on.
+
+    Returns:
+        The paths of the files, in the order of the pairs.
+
+    Raises:
+        UsageError: there are no notebooks, or `out` cannot be written.
+        NsbridgeError: a cell of a notebook failed, or it could not be rendered.
+    """
+    chapters = {path.stem: Notebook.read(path) for path in sorted(NOTEBOOKS.glob("*.ipynb"))}
+    if not {*_TOGETHER, _ALONE, _ALL_PAIRS} <= {*chapters}:
+        raise UsageError(f"the notebooks are not in {NOTEBOOKS}; run this from a clone, installed by scripts/setup")
+    _writable(out)
+    made: list[Path] = []
+    with _undisturbed(say), TemporaryDirectory(prefix="nsbridge-report-") as work:
+        maker = _Maker(chapters, Path(work), say)
+        for pair in pairs:
+            made += maker.report(pair, out)
+        if len(pairs) > 1:
+            made += maker.comparison(out)
+    return made
+
+
+class _Maker:
+    """Makes reports one after the other; what all pairs have in common is measured once."""
+
+    def __init__(self, chapters: dict[str, Notebook], work: Path, say: Say) -> None:
+        self._chapters = chapters
+        self._records = work / "records.json"
+        self._work = work
+        self._say = say
+        self._last: Notebook | None = None
+
+    def report(self, pair: str, out: Path) -> list[Path]:
+        """Execute all notebooks for `pair`, and render them as its report."""
+        begin = datetime.now().astimezone()
+        with ThreadPoolExecutor(len(_TOGETHER)) as pool:
+            executed = list(pool.map(partial(self._execute, pair=pair), _TOGETHER))
+        executed += [self._execute(_ALONE, pair), self._execute(_ALL_PAIRS, pair)]
+        self._last = executed[-1]
+        self._say(f"{pair}: rendering")
+        return render(executed, front.of(pair, executed, begin), out / pair)
+
+    def comparison(self, out: Path) -> list[Path]:
+        """Render what compares the pairs by itself."""
+        self._say("comparison: rendering")
+        last = [self._last] if self._last else []
+        return render(last, front.of_all(datetime.now().astimezone()), out / "comparison")
+
+    def _execute(self, name: str, pair: str) -> Notebook:
+        self._say(f"{pair}: {name}")
+        parameters: dict[str, Any] = {"pair": pair, "name": f"{_NAME}-{name[:2]}"}
+        if name == _ALL_PAIRS:
+            parameters["records"] = str(self._records)
+        return execute(self._chapters[name], parameters, cwd=self._work, kernel=kernel.NAME)
+
+
+@contextmanager
+def _undisturbed(say: Say) -> Iterator[None]:
+    """Let one report of a user be made at a time; none of its labs stays."""
+    home = folder(privilege.home())
+    with (home / "report.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting until another report of yours is made")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            for name in labs():
+                if name.startswith(f"{_NAME}-"):
+                    remove(name)
+
+
+def _writable(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the folder {out}: {error.strerror}; give another with --out") from None
+    if not os.access(out, os.W_OK | os.X_OK):
+        raise UsageError(f"the folder {out} is not writable; give another with --out")
