@@ -48,17 +48,21 @@ def round_trips(lab: Lab, size: int = 64, count: int = 2000) -> tuple[Record, li
     Raises:
         NsbridgeError: an echo did not come back, or came back changed.
     """
-    samples: list[float] = _run(lab, "ping", size, count)["rtt_us"]
-    p50, p95, p99, largest = np.percentile(samples, [50, 95, 99, 100])
-    record = {
-        **_head(lab, "rtt", size, count),
-        "p50_us": round(float(p50), 2),
-        "p95_us": round(float(p95), 2),
-        "p99_us": round(float(p99), 2),
-        "max_us": round(float(largest), 2),
-        "environment": environment(lab),
-    }
-    return record, samples
+    samples = rtt_samples(lab, size, count)
+    return rtt_record(lab, size, samples), samples
+
+
+def rtt_samples(lab: Lab, size: int, count: int) -> list[float]:
+    """Return the samples alone; see `round_trips`."""
+    samples: list[float] = read_json(_argv(lab, "ping", size, count))["rtt_us"]
+    return samples
+
+
+def rtt_record(lab: Lab, size: int, samples: Sequence[float], baseline: str | None = None) -> Record:
+    """Make the record of samples in microseconds, which a baseline took if it is named."""
+    p50, p95, p99, largest = (round(float(each), 2) for each in np.percentile(samples, [50, 95, 99, 100]))
+    figures = {"p50_us": p50, "p95_us": p95, "p99_us": p99, "max_us": largest}
+    return _record(lab, "rtt", size=size, count=len(samples), baseline=baseline, figures=figures)
 
 
 def sizes(lab: Lab, of: Sequence[int] = (16, 64, 256, 1024, 4096, 16384, 65536), count: int = 300) -> list[Record]:
@@ -72,23 +76,39 @@ def throughput(lab: Lab, size: int = 65536, count: int = 512) -> Record:
     Raises:
         NsbridgeError: as `round_trips`.
     """
-    seconds = _run(lab, "flood", size, count)["seconds"]
-    return {
-        **_head(lab, "throughput", size, count),
-        "mib_per_s": round(size * count / (1 << 20) / seconds, 1),
-        "environment": environment(lab),
-    }
+    return flood_record(lab, size, count, flood_seconds(lab, size, count))
 
 
-def _head(lab: Lab, what: str, size: int, count: int) -> Record:
-    return {"pair": lab.pair, "what": what, "size": size, "count": count, "baseline": None}
+def flood_seconds(lab: Lab, size: int, count: int) -> float:
+    """Return the seconds until all chunks are back; see `throughput`."""
+    seconds: float = read_json(_argv(lab, "flood", size, count))["seconds"]
+    return seconds
 
 
-def _run(lab: Lab, program: str, size: int, count: int) -> dict[str, Any]:
-    """Run a measuring program in container A and return what it printed."""
-    argv = lab.run_argv(program, str(size), str(count), *endpoint(lab.x, A))
-    result = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    if result.returncode:
-        raise NsbridgeError(f"the measurement failed: {result.stderr.strip()}")
-    found: dict[str, Any] = json.loads(result.stdout)
+def flood_record(lab: Lab, size: int, count: int, seconds: float, baseline: str | None = None) -> Record:
+    """Make the record of a flood, which a baseline took if it is named."""
+    figures = {"mib_per_s": round(size * count / (1 << 20) / seconds, 1)}
+    return _record(lab, "throughput", size=size, count=count, baseline=baseline, figures=figures)
+
+
+def read_json(argv: Sequence[str]) -> dict[str, Any]:
+    """Run a measuring program and return what it printed.
+
+    Raises:
+        NsbridgeError: it failed; its own words.
+    """
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise NsbridgeError(f"the measurement failed: {done.stderr.strip()}")
+    found: dict[str, Any] = json.loads(done.stdout)
     return found
+
+
+def _record(lab: Lab, what: str, *, size: int, count: int, baseline: str | None, figures: dict[str, float]) -> Record:
+    head = {"pair": lab.pair, "what": what, "size": size, "count": count, "baseline": baseline}
+    return {**head, **figures, "environment": environment(lab)}
+
+
+def _argv(lab: Lab, program: str, size: int, count: int) -> list[str]:
+    """Return the command of a measuring program in container A."""
+    return lab.run_argv(program, str(size), str(count), *endpoint(lab.x, A))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from nsbridge.pairs import KINDS, PAIRS
 from nsbridge.study.measure import Record
@@ -25,7 +26,7 @@ def histogram(record: Record, samples: Sequence[float]) -> Figure:
             axes.axvline(value, color=INK, linestyle=dash, linewidth=1, label=f"{name}  {value:.1f} µs")
         axes.legend(title=f"slowest  {record['max_us']:,.0f} µs", title_fontsize=8)
         axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(ScalarFormatter())
+        _decades(axes.xaxis)
         axes.set_xlabel(f"round trip of {record['size']} bytes (µs)")
         axes.set_ylabel("messages")
         axes.set_title(f"{record['pair']}, {record['count']:,} messages. {subtitle(record['environment'])}")
@@ -41,9 +42,8 @@ def sweep(records: Sequence[Record]) -> Figure:
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
         axes.set_xticks(sizes, [_bytes(size) for size in sizes])
-        axes.yaxis.set_major_formatter(ScalarFormatter())
-        axes.yaxis.set_minor_formatter(ScalarFormatter())
-        axes.tick_params(axis="y", which="minor", labelsize=6)
+        axes.minorticks_off()
+        _decades(axes.yaxis)
         axes.set_xlabel("bytes in a message")
         axes.set_ylabel("round trip (µs)")
         axes.legend()
@@ -109,6 +109,13 @@ def heat(records: Sequence[Record], pair: str = "") -> Figure:
         axes.spines[:].set_visible(False)
         made.colorbar(image, ax=axes, label="median round trip (µs)", shrink=0.9)
     return made
+
+
+def _decades(axis: Axis) -> None:
+    """Number a logarithmic axis in steps of 1, 2 and 5."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
 
 
 def _bytes(size: int) -> str:
