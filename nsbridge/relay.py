@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from nsbridge.errors import StreamError
 from nsbridge.media.base import Done, Stream
 
 
@@ -23,8 +24,13 @@ class Relay:
         self._lock = threading.Lock()
         self._left = 2
         self._reason: str | None = None
-        a.carry(b, self._direction_done)
-        b.carry(a, self._direction_done)
+        for source, sink in ((a, b), (b, a)):
+            try:
+                source.carry(sink, self._direction_done)
+            except StreamError as error:
+                a.abort()
+                b.abort()
+                self._direction_done(str(error))
 
     def _direction_done(self, reason: str | None) -> None:
         with self._lock:

@@ -12,15 +12,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Protocol, Self
 
-from nsbridge.errors import Broken, StreamError
+from nsbridge.errors import Broken, Refused, StreamError
 
 Buffer = bytes | bytearray | memoryview
 Done = Callable[[str | None], None]
 
 
 def spawn(function: Callable[..., Any], *args: object) -> None:
-    """Run a function in a thread of its own that does not keep the process alive."""
-    threading.Thread(target=function, args=args, daemon=True).start()
+    """Run a function in a thread of its own that does not keep the process alive.
+
+    Raises:
+        Broken: the kernel has no more threads for this process.
+    """
+    try:
+        threading.Thread(target=function, args=args, daemon=True).start()
+    except RuntimeError as error:
+        raise Broken(f"no more threads: {error}") from None
 
 
 class Sink(Protocol):
@@ -64,7 +71,7 @@ class Stream(ABC):
 
     @abstractmethod
     def end(self) -> None:
-        """End this side's direction; the other direction goes on. Again: no effect."""
+        """End this side's direction, without waiting; the other direction goes on. Again: no effect."""
 
     @abstractmethod
     def abort(self) -> None:
@@ -118,6 +125,7 @@ class Listener(ABC):
         """Wait for the next stream.
 
         Raises:
+            Refused: what came is no stream, or there is no room for one; it was turned away.
             Broken: the listener was closed.
         """
 
@@ -132,6 +140,29 @@ class Listener(ABC):
     def __exit__(self, *exc: object) -> None:
         """Close."""
         self.close()
+
+
+def serve(listener: Listener, handle: Callable[[Stream], object], say: Callable[[str], object]) -> None:
+    """Hand each stream that comes to `handle`, until the listener is closed.
+
+    Args:
+        listener: accepts the streams.
+        handle: takes a stream over and returns at once; if it raises StreamError the stream is closed.
+        say: is told of each stream that was turned away.
+    """
+    while True:
+        try:
+            stream = listener.accept()
+        except Refused as error:
+            say(str(error))
+            continue
+        except Broken:
+            return
+        try:
+            handle(stream)
+        except StreamError as error:
+            stream.close()
+            say(str(error))
 
 
 class Medium(ABC):

@@ -12,13 +12,15 @@ import contextlib
 import os
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from nsbridge.errors import Broken
 from nsbridge.media import inotify
+from nsbridge.media.base import spawn
 
 _EVENT = struct.Struct("iIII")  # wd, mask, cookie, length of the name
+_MANY = 16384  # bytes of events that are read at once
 
 
 # a folder, not through a symbolic link, and not one that is watched here already
@@ -28,11 +30,8 @@ _STRICTLY = inotify.ONLYDIR | inotify.DONT_FOLLOW | inotify.MASK_CREATE
 class Watch(Protocol):
     """Who wants the events of one folder."""
 
-    def event(self, mask: int, name: bytes) -> bool:
-        """Something happened to `name` (b"" for the folder itself); must not wait.
-
-        Return whether a thread may be in `Hub.wait` for it: each wake-up costs, so nobody is woken without need.
-        """
+    def event(self, mask: int, name: bytes) -> None:
+        """Something happened to `name` (b"" for the folder itself); must not wait."""
 
     def rescan(self) -> None:
         """Events were lost: look at everything again; must not wait."""
@@ -42,10 +41,18 @@ class Hub:
     """One inotify descriptor and the watches on it."""
 
     def __init__(self) -> None:
-        """Open the descriptor."""
-        self._fd = inotify.init()
+        """Open the descriptor.
+
+        Raises:
+            Broken: the user has as many as the kernel allows (fs.inotify.max_user_instances).
+        """
+        try:
+            self._fd = inotify.init()
+        except OSError as error:
+            raise Broken(f"mnt: no inotify descriptor: {error.strerror}; see fs.inotify") from None
         self._watches: dict[int, Watch] = {}
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._bells: list[tuple[Watch | None, threading.Lock]] = []  # of those who wait; each is held until it rings
         self._reading = False
         self._served = False
 
@@ -55,7 +62,7 @@ class Hub:
         Raises:
             Broken: the folder is not there, or the limit of watches is reached.
         """
-        with self._changed:  # before the events of this watch can be handed out
+        with self._lock:  # before the events of this watch can be handed out
             try:
                 wd = inotify.add_watch(self._fd, path, mask | _STRICTLY)
             except OSError as error:
@@ -65,60 +72,88 @@ class Hub:
 
     def remove(self, wd: int) -> None:
         """Watch no more; unknown descriptors are ignored, for the folder may be gone."""
-        with self._changed:
+        with self._lock:
             if self._watches.pop(wd, None) is not None:
                 with contextlib.suppress(OSError):
                     inotify.rm_watch(self._fd, wd)
 
-    def wait(self, ready: Callable[[], bool]) -> None:
-        """Wait until `ready()`, which may change with any event."""
-        with self._changed:
-            while not ready():
-                if self._reading:
-                    self._changed.wait()
-                else:
-                    self._read()
-            self._changed.notify()  # one of those who still wait has to read now
+    def wait(self, watch: Watch, ready: Callable[[], bool]) -> None:
+        """Wait until `ready()`, which may change with an event of `watch`, and with `wake`."""
+        while True:
+            with self._lock:
+                if ready():
+                    if not self._reading:
+                        self._ring(self._bells[:1])  # one of those who still wait has to read now
+                    return
+                bell = self._take_turn(watch)
+            if bell is not None:
+                bell.acquire()
+                continue
+            stirred = self._read()
+            with self._lock:
+                self._reading = False
+                self._ring([each for each in self._bells if each[0] in stirred])
 
-    def wake(self) -> None:
-        """Let those who wait look again; whoever reads the events is woken by the next of them."""
-        with self._changed:
-            self._changed.notify_all()
+    def wake(self, watch: Watch) -> None:
+        """Let those who wait for `watch` look again; if one of them reads the events, the next of those wakes it."""
+        with self._lock:
+            self._ring([each for each in self._bells if each[0] is watch])
 
     def serve(self) -> None:
-        """See to it that a thread of its own reads the events from now on."""
-        with self._changed:
-            if self._served:
-                return
-            self._served = True
-        threading.Thread(target=self.wait, args=(lambda: False,), daemon=True).start()
+        """See to it that a thread of its own reads the events from now on.
 
-    def _read(self) -> None:
-        """Read once, without the lock, hand out, and wake those who may have waited for it."""
-        self._reading = True
-        self._changed.release()
-        stirred = True
-        try:
-            stirred = self._hand_out(os.read(self._fd, 65536))
-        finally:
-            self._changed.acquire()
-            self._reading = False
-            if stirred:
-                self._changed.notify_all()
+        Raises:
+            Broken: there are no more threads.
+        """
+        with self._lock:
+            if not self._served:
+                spawn(self._serve)
+                self._served = True
 
-    def _hand_out(self, data: bytes) -> bool:
-        """Hand out the events in `data`; return whether somebody may wait for one of them."""
-        stirred, offset = False, 0
+    def _serve(self) -> None:
+        while True:
+            with self._lock:
+                bell = self._take_turn(None)
+            if bell is None:
+                break
+            bell.acquire()
+        while True:
+            stirred = self._read()
+            with self._lock:
+                if self._bells:
+                    self._ring([each for each in self._bells if each[0] in stirred])
+
+    def _take_turn(self, watch: Watch | None) -> threading.Lock | None:
+        """Become who reads, and return None; or return a bell to wait for."""
+        if not self._reading:
+            self._reading = True
+            return None
+        bell = threading.Lock()
+        bell.acquire()
+        self._bells.append((watch, bell))
+        return bell
+
+    def _ring(self, bells: list[tuple[Watch | None, threading.Lock]]) -> None:
+        for each in bells:
+            self._bells.remove(each)
+            each[1].release()
+
+    def _read(self) -> Collection[Watch | None]:
+        """Read once and hand out; return the watches for which something happened."""
+        data = os.read(self._fd, _MANY)
+        stirred: set[Watch | None] = {None}
+        offset = 0
         while offset < len(data):
             wd, mask, _, length = _EVENT.unpack_from(data, offset)
             offset += 16 + length
             if mask & inotify.Q_OVERFLOW:
-                stirred = True
-                for watch in list(self._watches.values()):
+                for watch in set(self._watches.values()):
                     watch.rescan()
+                    stirred.add(watch)
                 continue
             if (who := self._watches.get(wd)) is not None:
-                stirred |= who.event(mask, data[offset - length : offset].rstrip(b"\0"))
+                who.event(mask, data[offset - length : offset].rstrip(b"\0"))
+                stirred.add(who)
             if mask & inotify.IGNORED:
                 self._watches.pop(wd, None)
         return stirred

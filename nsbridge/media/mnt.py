@@ -10,25 +10,20 @@ Source: inotify(7), flock(2), rename(2).
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import itertools
 import os
 import shutil
-from collections import deque
+import threading
+from queue import SimpleQueue
 
 from nsbridge.errors import Broken, Refused, UsageError
 from nsbridge.media import inotify
 from nsbridge.media.base import Listener, Medium
-from nsbridge.media.folder import MntStream, held
+from nsbridge.media.folder import MntStream
 from nsbridge.media.hub import Hub
+from nsbridge.media.places import held, make_folder, make_lock, remove
 
 VERSION = b"1-"  # a stream's name begins with it
-
-
-def _make_folder(path: str) -> None:
-    """Make a folder in which both sides may work: they seldom have the same user ID."""
-    os.mkdir(path)
-    os.chmod(path, 0o777)  # noqa: S103 — whoever is in the mount namespace may open streams
 
 
 class MntListener(Listener):
@@ -37,35 +32,43 @@ class MntListener(Listener):
     def __init__(self, path: str, lock: int, hub: Hub) -> None:
         """Take over the lock, and watch the folder `open` below `path`."""
         self._path, self._lock, self._hub = path, lock, hub
-        self._names: deque[bytes] = deque()
+        self._names: SimpleQueue[bytes | None] = SimpleQueue()  # None: closed
+        self._seen: set[bytes] = set()
         self._closed = False
         self._watch = hub.add(f"{path}/open", inotify.MOVED_TO | inotify.DELETE_SELF, self)
         self.rescan()
 
-    def event(self, mask: int, name: bytes) -> bool:
+    def event(self, mask: int, name: bytes) -> None:
         """See Watch."""
         if mask & inotify.MOVED_TO:
-            self._names.append(name)
+            self._names.put(name)
         elif mask & inotify.DELETE_SELF:
-            self._closed = True
-        return True
+            self._names.put(None)
 
     def rescan(self) -> None:
-        """See Watch."""
-        self._names.extend(os.fsencode(name) for name in os.listdir(f"{self._path}/open"))
+        """See Watch. Streams that were accepted are there as well, and are passed over when their turn comes."""
+        with contextlib.suppress(OSError):
+            for name in os.listdir(f"{self._path}/open"):
+                self._names.put(os.fsencode(name))
 
     def accept(self) -> MntStream:
         """Wait for the next folder; see Listener. What is no stream of this version is removed."""
-        while True:
-            self._hub.wait(lambda: bool(self._names) or self._closed)
-            if self._closed:
-                raise Broken(f"mnt: {self._path}/open was closed")
-            name = self._names.popleft()
+        self._hub.serve()  # not before: whoever listens may yet have to do what only a process of one thread can
+        while (name := self._names.get()) is not None and not self._closed:
+            if name in self._seen:
+                continue
             folder = f"{self._path}/open/{os.fsdecode(name)}"
-            with contextlib.suppress(Broken):
-                if name.startswith(VERSION):
-                    return MntStream(folder, self._hub, lock=None)
-            shutil.rmtree(folder, ignore_errors=True)
+            self._seen.add(name)
+            try:
+                if not name.startswith(VERSION):
+                    raise Broken(f"mnt: {name[:60]!r} is no stream of version {os.fsdecode(VERSION)}")
+                return MntStream(folder, self._hub, lock=None, closed=lambda _: self._seen.discard(name))
+            except Broken as error:
+                remove(folder)
+                self._seen.discard(name)
+                raise Refused(str(error)) from None
+        self._names.put(None)
+        raise Broken(f"mnt: {self._path}/open was closed")
 
     def close(self) -> None:
         """Wake `accept` and let the lock go; see Listener."""
@@ -74,7 +77,7 @@ class MntListener(Listener):
         self._closed = True
         self._hub.remove(self._watch)
         os.close(self._lock)
-        self._hub.wake()
+        self._names.put(None)
 
 
 class Mnt(Medium):
@@ -88,62 +91,76 @@ class Mnt(Medium):
         self._hub: Hub | None = None
         self._streams: set[MntStream] = set()
         self._numbers = itertools.count()
+        self._beginning = threading.Lock()
         self._watching = False
 
     @property
     def hub(self) -> Hub:
         """The one inotify descriptor of this medium, opened when first asked for."""
-        if self._hub is None:
-            self._hub = Hub()
-        return self._hub
+        with self._beginning:
+            if self._hub is None:
+                self._hub = Hub()
+            return self._hub
 
     def listen(self) -> MntListener:
         """Take the lock and clear the folder; see Medium."""
+        lock = f"{self.path}/lock"
+        if held(lock):
+            raise UsageError(f"{self.path} is served already; end that server or give another folder")
         try:
-            lock = self._take_lock()
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(lock)
+            fd = make_lock(lock)
             for folder in ("new", "open"):
                 shutil.rmtree(f"{self.path}/{folder}", ignore_errors=True)
-                _make_folder(f"{self.path}/{folder}")
+                make_folder(f"{self.path}/{folder}")
         except OSError as error:
             raise UsageError(f"cannot serve {self.path}: {error.strerror}; make it a writable folder") from None
-        return MntListener(self.path, lock, self.hub)
-
-    def _take_lock(self) -> int:
-        path = f"{self.path}/lock"
-        if held(path):
-            raise UsageError(f"{self.path} is served already; end that server or give another folder")
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return lock
+        return MntListener(self.path, fd, self.hub)
 
     def connect(self) -> MntStream:
         """Prepare a stream's folder and move it into place; see Medium."""
-        if not held(f"{self.path}/lock"):
+        served = f"{self.path}/lock"
+        if not held(served):
             raise Refused(f"nobody serves {self.path}")
-        if not self._watching:
-            self._watching = True
-            self.hub.add(self.path, inotify.CLOSE_WRITE, self)
-        name = f"{os.fsdecode(VERSION)}{os.urandom(6).hex()}{next(self._numbers)}"
-        new, folder = f"{self.path}/new/{name}", f"{self.path}/open/{name}"
         try:
-            for path in (new, f"{new}/up", f"{new}/down"):
-                _make_folder(path)
-            lock = os.open(f"{new}/up/lock", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            os.rename(new, folder)
-        except OSError as error:
-            raise Refused(f"cannot open a stream in {self.path}: {error.strerror}") from None
-        stream = MntStream(folder, self.hub, lock=lock, closed=self._streams.discard)
+            self._watch()
+            stream = self._open()
+        except (Broken, OSError) as error:
+            raise Refused(f"cannot open a stream in {self.path}: {error}") from None
         self._streams.add(stream)
+        if not held(served):
+            stream.orphan()
         return stream
 
-    def event(self, mask: int, name: bytes) -> bool:
+    def _watch(self) -> None:
+        hub = self.hub
+        with self._beginning:
+            if not self._watching:
+                hub.add(self.path, inotify.CLOSE_WRITE, self)
+                self._watching = True
+
+    def _open(self) -> MntStream:
+        name = f"{os.fsdecode(VERSION)}{os.urandom(6).hex()}{next(self._numbers)}"
+        new, folder = f"{self.path}/new/{name}", f"{self.path}/open/{name}"
+        lock = -1
+        try:
+            for path in (new, f"{new}/up", f"{new}/down"):
+                make_folder(path)
+            lock = make_lock(f"{new}/up/lock")
+            os.rename(new, folder)
+            return MntStream(folder, self.hub, lock=lock, closed=self._streams.discard)
+        except (Broken, OSError):
+            if lock >= 0:
+                os.close(lock)
+            for place in (new, folder):
+                shutil.rmtree(place, ignore_errors=True)
+            raise
+
+    def event(self, mask: int, name: bytes) -> None:
         """Tell the streams when the server has let its lock go."""
         if mask & inotify.CLOSE_WRITE and name == b"lock":
             self.rescan()
-        return True
 
     def rescan(self) -> None:
         """Tell the streams if the server is gone."""

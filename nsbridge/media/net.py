@@ -8,13 +8,17 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import os
 import socket
 import struct
+import time
 
 from nsbridge.errors import Broken, Refused, UsageError
 from nsbridge.media.base import Buffer, Ends, Listener, Medium, Stream
 
 CHUNK = 65536
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_PAUSE = 0.01  # seconds
 _DISCONNECT = bytes(16)  # a sockaddr of family AF_UNSPEC
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -96,21 +100,45 @@ class NetListener(Listener):
     def __init__(self, sock: socket.socket) -> None:
         """Take over `sock`."""
         self._socket = sock
+        self._closed = False
+        self._spare = os.dup(sock.fileno())  # a descriptor to give up when there are no more
 
     def accept(self) -> NetStream:
         """Wait for the next connection; see Listener."""
+        while not self._closed:
+            try:
+                sock = self._socket.accept()[0]
+            except OSError as error:
+                if error.errno in _NO_ROOM:
+                    self._turn_away()
+                    raise Refused(f"net: a connection was turned away: {error.strerror}") from None
+            else:
+                return NetStream(sock)
+        raise Broken("net: the listener was closed")
+
+    def _turn_away(self) -> None:
+        """Take the connection that waits, and reset it: it would wake `accept` again and again."""
+        os.close(self._spare)
+        with contextlib.suppress(OSError):
+            self._socket.setblocking(False)
+            NetStream(self._socket.accept()[0]).close()
+        self._socket.setblocking(True)
         while True:
             try:
-                return NetStream(self._socket.accept()[0])
-            except OSError as error:
-                if error.errno in (errno.ECONNABORTED, errno.EINTR):
-                    continue
-                raise Broken(f"net: {error.strerror}") from None
+                self._spare = os.dup(self._socket.fileno())
+            except OSError:
+                time.sleep(_PAUSE)  # another thread was quicker; nothing tells when it gives one back
+            else:
+                return
 
     def close(self) -> None:
         """Wake `accept` and close; see Listener."""
+        if self._closed:
+            return
+        self._closed = True
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
+            os.close(self._spare)
         self._socket.close()
 
 
@@ -139,11 +167,13 @@ class Net(Medium):
 
     def connect(self) -> NetStream:
         """Connect; see Medium."""
-        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        sock = None
         try:
+            sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             sock.connect((self.address, self.port))
         except OSError as error:
-            sock.close()
+            if sock is not None:
+                sock.close()
             raise Refused(f"nobody serves {self.address} port {self.port}: {error.strerror}") from None
         return NetStream(sock)
 

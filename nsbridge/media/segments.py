@@ -13,10 +13,10 @@ import stat
 
 from nsbridge.errors import Broken
 from nsbridge.media.base import Buffer
+from nsbridge.media.places import exists
 
-SEGMENT = 65536  # bytes that this writer puts into a segment
-WINDOW = 4  # segments that this writer lets pile up
-LIMIT = 1 << 20  # bytes in a segment that this reader puts up with
+SEGMENT = 65536  # bytes that a segment may have
+WINDOW = 2  # segments that may be there at once
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -24,8 +24,8 @@ _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 class Reader:
     """Takes bytes out of the segments, and gives the space back."""
 
-    def __init__(self, folder: str) -> None:
-        """Begin with segment 0 of `folder`."""
+    def __init__(self, folder: int) -> None:
+        """Begin with segment 0 in the folder of a descriptor."""
         self._folder = folder
         self._number = 0
         self._fd = -1
@@ -35,22 +35,36 @@ class Reader:
         """Return the next bytes that are there, at most SEGMENT; b"" if none are.
 
         Raises:
-            Broken: a segment is no regular file, or larger than LIMIT.
+            Broken: a segment is no regular file or cannot be read, or the writer went beyond its bounds.
         """
         complete = False
         while self._fd >= 0 or self._open():
-            data = os.read(self._fd, SEGMENT)
+            try:
+                data = os.read(self._fd, SEGMENT)
+            except OSError as error:
+                raise Broken(f"mnt: segment {self._number}: {error.strerror}") from None
             if data:
                 self._size += len(data)
-                if self._size > LIMIT:
-                    raise Broken(f"mnt: segment {self._number} is larger than {LIMIT} bytes")
+                if self._size > SEGMENT:
+                    raise Broken(f"mnt: segment {self._number} is larger than {SEGMENT} bytes")
                 return data
             if complete:
                 self._remove()
-            elif not os.path.lexists(f"{self._folder}/{self._number + 1}"):
+            elif not exists(str(self._number + 1), self._folder):
                 break
             complete = not complete  # what was written before the next one came is read first
         return b""
+
+    def overrun(self) -> str | None:
+        """Say how the writer went beyond its bounds, where this can be seen without reading."""
+        number = self._number
+        # in this order: the reader may be removing that segment, which allows the other
+        if exists(str(number + WINDOW), self._folder) and exists(str(number), self._folder):
+            return f"mnt: more than {WINDOW} segments"
+        with contextlib.suppress(OSError):
+            if os.stat(str(number), dir_fd=self._folder, follow_symlinks=False).st_size > SEGMENT:
+                return f"mnt: segment {number} is larger than {SEGMENT} bytes"
+        return None
 
     def close(self) -> None:
         """Close the segment."""
@@ -60,7 +74,7 @@ class Reader:
 
     def _open(self) -> bool:
         try:
-            fd = os.open(f"{self._folder}/{self._number}", _READ)
+            fd = os.open(str(self._number), _READ, dir_fd=self._folder)
         except FileNotFoundError:
             return False
         except OSError as error:
@@ -74,15 +88,15 @@ class Reader:
     def _remove(self) -> None:
         self.close()
         with contextlib.suppress(OSError):
-            os.unlink(f"{self._folder}/{self._number}")
+            os.unlink(str(self._number), dir_fd=self._folder)
         self._number += 1
 
 
 class Writer:
     """Puts bytes into segments, at most WINDOW of them ahead of the reader."""
 
-    def __init__(self, folder: str) -> None:
-        """Begin with segment 0 of `folder`."""
+    def __init__(self, folder: int) -> None:
+        """Begin with segment 0 in the folder of a descriptor."""
         self._folder = folder
         self._number = -1
         self._fd = -1
@@ -106,20 +120,27 @@ class Writer:
                 self._room -= written
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise Broken(f"mnt: cannot write segment {self._number}: {error.strerror}") from None
+                raise Broken(f"mnt: cannot write segment {max(self._number, 0)}: {error.strerror}") from None
             self.full = True
         return done
 
     def blocked(self) -> bool:
         """Whether the reader must remove a segment before more can be written."""
-        return not self._room and os.path.lexists(f"{self._folder}/{self._number + 1 - WINDOW}")
+        return not self._room and exists(str(self._number + 1 - WINDOW), self._folder)
 
-    def finish(self) -> None:
-        """Say that no more will come."""
+    def finish(self) -> bool:
+        """Say that no more will come; return False if the file system has no room even for that.
+
+        Raises:
+            Broken: the folder is gone, or something else stands there.
+        """
         try:
-            os.close(os.open(f"{self._folder}/end", _WRITE, 0o644))
+            os.close(os.open("end", _WRITE, 0o644, dir_fd=self._folder))
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                return False
             raise Broken(f"mnt: cannot write the end: {error.strerror}") from None
+        return True
 
     def close(self) -> None:
         """Close the segment."""
@@ -130,7 +151,7 @@ class Writer:
     def _next(self) -> bool:
         if self.blocked():
             return False
-        fd = os.open(f"{self._folder}/{self._number + 1}", _WRITE, 0o644)
+        fd = os.open(str(self._number + 1), _WRITE, 0o644, dir_fd=self._folder)
         self.close()
         self._fd, self._number, self._room = fd, self._number + 1, SEGMENT
         return True

@@ -22,13 +22,14 @@ from dataclasses import dataclass, field
 import pyprctl
 
 from nsbridge.errors import NsbridgeError, StreamError
-from nsbridge.media.base import Listener, Medium, Stream, spawn
+from nsbridge.media.base import Listener, Medium, Stream, serve, spawn
 from nsbridge.media.table import medium
 from nsbridge.namespaces import Kind, join
 from nsbridge.programs.confine import confine
 from nsbridge.relay import Relay
 
 STEPS = ("open", "join x", "join y", "attach", "confine", "serve")
+_ORDER = f"take the steps in their order: {', '.join(STEPS)}"
 _STACK = 256 * 1024  # bytes for a thread; there are two to a stream
 
 
@@ -55,11 +56,11 @@ class Bridge:
     def join_x(self) -> None:
         """Join X, a namespace of A."""
         _stay_at_home()
-        join(self._pidfds["a"], Kind[self.x[0].upper()])
+        join(self._pidfd("a"), Kind[self.x[0].upper()])
 
     def join_y(self) -> None:
         """Join Y, a namespace of B."""
-        join(self._pidfds["b"], Kind[self.y[0].upper()])
+        join(self._pidfd("b"), Kind[self.y[0].upper()])
 
     def attach(self) -> None:
         """Serve the endpoint in X."""
@@ -78,7 +79,7 @@ class Bridge:
         of the container behind MNT. Before, while still the owner of both containers' USER namespaces, the bridge
         would have all capabilities in them whatever it dropped.
         """
-        join(self._pidfds["a" if self.x[0] == "mnt" else "b"], Kind.USER)
+        join(self._pidfd("a" if self.x[0] == "mnt" else "b"), Kind.USER)
         folder = next((words[1] for words in (self.x, self.y) if words[0] == "mnt"), None)
         port = int(self.y[2]) if self.y[0] == "net" else None
         confine(folder, port)
@@ -86,10 +87,19 @@ class Bridge:
     def serve(self) -> None:
         """Relay each stream that comes, until a container dies."""
         if self._listener is None or self._server is None:
-            raise NsbridgeError("there is nothing to serve; take the steps in their order: " + ", ".join(STEPS))
+            raise NsbridgeError(f"there is nothing to serve; {_ORDER}")
         spawn(self._watch)
-        while True:
-            spawn(_relay, self._listener.accept(), self._server)
+        server = self._server
+        serve(
+            self._listener,
+            lambda stream: spawn(_relay, stream, server),
+            lambda reason: _log(f"a stream was turned away: {reason}"),
+        )
+
+    def _pidfd(self, side: str) -> int:
+        if side not in self._pidfds:
+            raise NsbridgeError(f"no container is open; {_ORDER}")
+        return self._pidfds[side]
 
     def _watch(self) -> None:
         """End the bridge when a container ends: its namespaces would live on through this process."""

@@ -5,20 +5,12 @@ Source: RFC 862.
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import sys
 
-from nsbridge.errors import Broken, NsbridgeError
-from nsbridge.media.base import Listener, Stream
+from nsbridge.errors import NsbridgeError
+from nsbridge.media.base import Stream, serve
 from nsbridge.media.table import medium
-
-
-def serve(listener: Listener) -> None:
-    """Echo every stream that comes, until the listener is closed."""
-    with contextlib.suppress(Broken):
-        while True:
-            echo(listener.accept())
 
 
 def echo(stream: Stream) -> None:
@@ -31,7 +23,7 @@ def main(words: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         with medium(*words).listen() as listener:
-            serve(listener)
+            serve(listener, echo, lambda reason: print(f"echo: {reason}", file=sys.stderr))
     except NsbridgeError as error:
         print(f"echo: {error}", file=sys.stderr)
         return 1

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import sysv_ipc
 
 from nsbridge.media.base import Listener, Medium
-from nsbridge.media.ipc import Ipc
+from nsbridge.media.ipc import Ipc, stream_keys
 from nsbridge.media.memory import Memory
 from nsbridge.media.mnt import Mnt
 from nsbridge.media.net import Net
+from nsbridge.media.sysv import keys_in_use
 
 
 def free_port() -> int:
@@ -29,8 +31,17 @@ MAKE: dict[str, Callable[[Path], Medium]] = {
 
 
 @pytest.fixture(params=list(MAKE))
-def medium(request: pytest.FixtureRequest, tmp_path: Path) -> Medium:
-    return MAKE[request.param](tmp_path)
+def medium(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Medium]:
+    medium = MAKE[request.param](tmp_path)
+    yield medium
+    if isinstance(medium, Ipc):
+        remove_lives(medium.key)
+
+
+def remove_lives(key: int) -> None:
+    """Remove the semaphores of openers: that of this process would stay until another opener comes."""
+    for each in set(keys_in_use("sem")).intersection(stream_keys(key)):
+        sysv_ipc.Semaphore(each, 0, 0o444).remove()
 
 
 @pytest.fixture

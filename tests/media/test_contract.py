@@ -57,6 +57,11 @@ def read_all(stream: Stream) -> bytes:
     return b"".join(iter(stream.read, b""))
 
 
+def write_for_long(stream: Stream) -> None:
+    for _ in range(100000):
+        stream.write(b"x" * 1000)
+
+
 def read_exactly(stream: Stream, size: int) -> bytes:
     data = b""
     while len(data) < size:
@@ -151,8 +156,7 @@ def test_a_break_is_never_an_end(pair: Pair, who: int) -> None:
     with pytest.raises(Broken):
         read_all(other)
     with pytest.raises(Broken):
-        for _ in range(1000):
-            other.write(b"x" * 1000)
+        write_for_long(other)
 
 
 @pytest.mark.parametrize("who", [0, 1])
@@ -162,8 +166,7 @@ def test_a_break_after_the_others_end_is_seen_by_the_writer(pair: Pair, who: int
     assert writer.read() == b""
     breaker.abort()
     with pytest.raises(Broken):
-        for _ in range(100000):
-            writer.write(b"x" * 1000)
+        write_for_long(writer)
 
 
 @pytest.mark.parametrize("who", [0, 1])
@@ -260,7 +263,12 @@ def test_streams_carry_into_each_other_as_an_echo(client: Medium, listener: List
 
     def echo() -> None:
         stream = listener.accept()
-        stream.carry(stream, lambda _: [stream.close(), done.set()] and None)
+
+        def finish(_: str | None) -> None:
+            stream.close()
+            done.set()
+
+        stream.carry(stream, finish)
 
     thread = threading.Thread(target=echo, daemon=True)
     thread.start()
@@ -299,7 +307,12 @@ def test_a_relay_carries_a_break(client: Medium, listener: Listener) -> None:
         reasons: list[str | None] = []
         ended = threading.Event()
         outer_client, outer_server = opened(client, listener)
-        Relay(outer_server, inner.connect(), lambda reason: (reasons.append(reason), ended.set()))
+
+        def finish(reason: str | None) -> None:
+            reasons.append(reason)
+            ended.set()
+
+        Relay(outer_server, inner.connect(), finish)
         door.accept().abort()
         with pytest.raises(Broken):
             read_all(outer_client)
