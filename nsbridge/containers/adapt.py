@@ -51,6 +51,8 @@ class Needs:
     """The host's id of the container's root; of no meaning where `rootless`."""
     rootless: bool
     """Whether the container is made in a user namespace that holds one uid and one gid, both 0."""
+    sysctl: Mapping[str, str] = field(default_factory=dict)
+    """What is set beside the lab's own; a value of the config's stays."""
     nofile: int = NOFILE
     """The limit of open files; without root it cannot stand above the caller's own hard limit."""
 
@@ -165,7 +167,7 @@ def _limits(edit: _Edit, needs: Needs) -> None:
         edit.drop("linux.cgroupsPath", "cgroups are root's")
     else:
         edit.set("linux.cgroupsPath", needs.cgroups_path)
-    edit.set("linux.sysctl", edit.get("linux.sysctl", {}) | _SYSCTL)
+    edit.set("linux.sysctl", {**needs.sysctl, **edit.get("linux.sysctl", {}), **_SYSCTL})
     limits = edit.get("process.rlimits", [])
     old = next((limit for limit in limits if limit["type"] == "RLIMIT_NOFILE"), None)
     if old is None or old["soft"] < needs.nofile or (needs.rootless and old["hard"] > needs.nofile):

@@ -14,6 +14,7 @@ from nsbridge.containers.adapt import NOFILE, Needs, adapt
 from nsbridge.containers.base import base
 from nsbridge.containers.layers import folder
 from nsbridge.containers.programs import programs
+from nsbridge.containers.queues import limits
 from nsbridge.containers.roles import Role
 from nsbridge.containers.runc import Runc, State
 from nsbridge.containers.runtime import python_env, runtime
@@ -135,6 +136,7 @@ class Container:
             cgroups_path=cgroups.cgroup_path(self.id),
             id_base=self.role.id_base,
             rootless=self.runc.rootless,
+            sysctl=limits(),
             nofile=NOFILE if unlimited else min(NOFILE, limit),
         )
 

@@ -16,9 +16,8 @@ def folder(path: Path) -> Path:
 
     Raises UsageError where the folder cannot be made or written.
     """
-    missing = [
-        place for place in (path, *path.parents) if not os.path.exists(place)
-    ]  # False, too, where it is hidden
+    # Path.exists would raise where a folder may not be searched
+    missing = [place for place in (path, *path.parents) if not os.path.exists(place)]
     try:
         for place in reversed(missing):
             place.mkdir(exist_ok=True)

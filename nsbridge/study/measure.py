@@ -62,7 +62,7 @@ def rtt_record(lab: Lab, size: int, samples: Sequence[float], baseline: str | No
     """Make the record of samples in microseconds, which a baseline took if it is named."""
     p50, p95, p99, largest = (round(float(each), 2) for each in np.percentile(samples, [50, 95, 99, 100]))
     figures = {"p50_us": p50, "p95_us": p95, "p99_us": p99, "max_us": largest}
-    return _record(lab, "rtt", size=size, count=len(samples), baseline=baseline, figures=figures)
+    return _record(lab, what="rtt", size=size, count=len(samples), baseline=baseline, **figures)
 
 
 def sizes(lab: Lab, of: Sequence[int] = (16, 64, 256, 1024, 4096, 16384, 65536), count: int = 300) -> list[Record]:
@@ -88,7 +88,7 @@ def flood_seconds(lab: Lab, size: int, count: int) -> float:
 def flood_record(lab: Lab, size: int, count: int, seconds: float, baseline: str | None = None) -> Record:
     """Make the record of a flood, which a baseline took if it is named."""
     figures = {"mib_per_s": round(size * count / (1 << 20) / seconds, 1)}
-    return _record(lab, "throughput", size=size, count=count, baseline=baseline, figures=figures)
+    return _record(lab, what="throughput", size=size, count=count, baseline=baseline, **figures)
 
 
 def read_json(argv: Sequence[str]) -> dict[str, Any]:
@@ -104,9 +104,8 @@ def read_json(argv: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def _record(lab: Lab, what: str, *, size: int, count: int, baseline: str | None, figures: dict[str, float]) -> Record:
-    head = {"pair": lab.pair, "what": what, "size": size, "count": count, "baseline": baseline}
-    return {**head, **figures, "environment": environment(lab)}
+def _record(lab: Lab, **keys: object) -> Record:
+    return {"pair": lab.pair, **keys, "environment": environment(lab)}
 
 
 def _argv(lab: Lab, program: str, size: int, count: int) -> list[str]:
