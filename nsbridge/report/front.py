@@ -15,7 +15,7 @@ from nsbridge.report.model import Front, Notebook
 from nsbridge.show.forms import EVIDENCE, mono
 from nsbridge.study.measure import environment
 
-_WORDS = {"net": "network", "ipc": "message queues", "mnt": "files"}
+_WORDS = {"net": "TCP", "ipc": "message queues", "mnt": "files"}
 _PACKAGES = ("jupyterlab", "nbclient", "pyroute2", "sysv_ipc", "matplotlib", "pypandoc_binary", "typst")
 
 
@@ -24,7 +24,7 @@ def of(pair: str, executed: Sequence[Notebook], when: datetime) -> Front:
     x, y = parse(pair)
     return Front(
         title="Two containers and a bridge",
-        subtitle=f"{x.upper()} shared with A, {y.upper()} shared with B: from {_WORDS[x]} to {_WORDS[y]} and back",
+        subtitle=f"{x.upper()} shared with A, {y.upper()} shared with B: {_WORDS[x]} to {_WORDS[y]} and back",
         date=_day(when),
         facts={"Pair": pair, **_facts()},
         summary=_summary(x, y, evidence(executed)),
@@ -68,8 +68,9 @@ def _summary(x: str, y: str, found: dict[str, Any]) -> str:
     lines = ["| what is scored | evidence from this run | where |", f"|:{'-' * 20}|:{'-' * 70}|:{'-' * 8}|"]
     lines += [f"| {' | '.join(row)} |" for row in rows]
     opening = (
-        f"Containers A and B, made by runc, share no namespace. The bridge is in the **{x.upper()}** namespace of A and "
-        f"in the **{y.upper()}** namespace of B, and carries what a client in A says to an echo server in B, and back."
+        "Containers A and B, made by runc, share no namespace with each other. "
+        f"The bridge is in the **{x.upper()}** namespace of A and in the **{y.upper()}** namespace of B. "
+        "It carries what is typed into a client in A to an echo server in B, and back."
     )
     return "\n".join([opening, "", *lines])
 
@@ -78,8 +79,8 @@ def _shared(container: str, fact: dict[str, Any]) -> str:
     first, bridge = fact["pids"]
     verdict = "The bridge is in" if fact["container"] == fact["bridge"] else "**The bridge is not in**"
     return (
-        f"{verdict} the {fact['kind']} namespace of {container}: inode **{fact['bridge']}** for process {bridge}, the "
-        f"bridge, and **{fact['container']}** for process {first}, {container}'s first."
+        f"{verdict} the {fact['kind']} namespace of {container}: inode **{fact['bridge']}** for the bridge "
+        f"(process {bridge}) and **{fact['container']}** for {container} (process {first})."
     )
 
 
@@ -87,8 +88,8 @@ def _echo(found: dict[str, Any]) -> str:
     echo, hard, crowd = found["echo"], found["hard"], found["crowd"]
     return (
         f"{mono(echo['first'])} came back {'unchanged' if echo['same'] else '**changed**'}; so did "
-        f"{'all' if hard['same'] else '**not all**'} of {hard['messages']} hard messages, up to 1 MiB, and the lines of "
-        f"{crowd['same']} of {crowd['clients']} clients at once."
+        f"{'all' if hard['same'] else '**not all**'} of {hard['messages']} hard messages, up to 1 MiB, "
+        f"and the lines of {crowd['same']} of {crowd['clients']} clients at once."
     )
 
 

@@ -29,6 +29,7 @@ NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 _TOGETHER = ("01-bundles", "02-containers")  # these measure no time
 _ALONE = "03-bridge"
 _ALL_PAIRS = "04-pairs"
+_PATIENCE = 120  # seconds for one cell
 _NAME = "report"  # what the names of a report's labs begin with
 
 
@@ -92,7 +93,7 @@ class _Maker:
         parameters: dict[str, Any] = {"pair": pair, "name": f"{_NAME}-{name[:2]}"}
         if name == _ALL_PAIRS:
             parameters["records"] = str(self._records)
-        return execute(self._chapters[name], parameters, cwd=self._work, kernel=kernel.NAME)
+        return execute(self._chapters[name], parameters, cwd=self._work, kernel=kernel.NAME, timeout=_PATIENCE)
 
 
 @contextmanager

@@ -40,8 +40,8 @@ def bundle(lab: Lab) -> Lines:
     lines = [strong(f"{place.name}/")]
     for name, meaning in _PARTS.items():
         if (place / name).exists():
-            link = f" -> …/{(place / name).resolve().name}" if (place / name).is_symlink() else ""
-            lines.append(f"  {name + link:<34} {dim(meaning)}")
+            link = f" -> …/{(place / name).resolve().name[:22]}…" if (place / name).is_symlink() else ""
+            lines.append(f"  {name + link:<36} {dim(meaning)}")
     return Lines("\n".join(lines))
 
 

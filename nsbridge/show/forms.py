@@ -10,7 +10,7 @@ from typing import Any
 EVIDENCE = "application/vnd.nsbridge.evidence+json"
 """The MIME type under which an output carries facts for the report's first page."""
 
-_WIDEST = 48  # characters that count when columns share a page's width
+_WIDEST = 72  # characters that count when columns share a page's width
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|$~^#@])")
 
 

@@ -27,6 +27,7 @@ _FIELDS = {
     "Seccomp": "2: a filter decides on each system call",
     "Seccomp_filters": "how many filters there are",
 }
+_PLACES = {"net": "port {port} of {address}", "ipc": "queue {key}", "mnt": "{path}"}
 _TELLING = {
     *("pidfd_open", "setns", "socket", "bind", "listen", "msgget", "inotify_init1", "inotify_add_watch", "mkdir"),
     *("setgroups", "setresgid", "setresuid", "prctl", "capset", "seccomp"),
@@ -134,8 +135,7 @@ class Journey:
         """Draw A, the bridge and B with what they share, by inode number."""
         status = self.lab.status()
         found = census(self.lab.pids())
-        ends = tuple(" ".join(map(str, status[side]["endpoint"].values())) for side in ("a", "b"))
-        return drawings.chart(self.lab.x, self.lab.y, found, (ends[0], ends[1]))
+        return drawings.chart(self.lab.x, self.lab.y, found, (_place(status["a"]), _place(status["b"])))
 
     def _step_of(self, when: float) -> str:
         return next((name for name, time in self._times.items() if when <= time), self.lab.steps[-1])
@@ -157,3 +157,8 @@ class Journey:
             }
             for side, kind, who in (("x", self.lab.x, "a"), ("y", self.lab.y, "b"))
         }
+
+
+def _place(side: dict[str, Any]) -> str:
+    """Return, in words, where an endpoint of `Lab.status` is."""
+    return _PLACES[side["endpoint"]["medium"]].format(**side["endpoint"])

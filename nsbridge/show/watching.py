@@ -11,7 +11,7 @@ from nsbridge.show.talk import Conversation
 from nsbridge.study import drawings
 from nsbridge.study.trace import Call, Trace, condensed, message
 
-_LONGEST = 86  # characters of a call
+_LONGEST = 72  # characters of a call
 
 
 class Watched:
