@@ -13,6 +13,7 @@ from typing import TypeVar
 import sysv_ipc
 
 Result = TypeVar("Result")
+_BUFFER = 65536  # bytes
 
 
 def interrupted(error: Exception) -> bool:
@@ -42,8 +43,11 @@ def make_queue(key: int) -> sysv_ipc.MessageQueue:
 
 
 def open_queue(key: int) -> sysv_ipc.MessageQueue:
-    """Open a queue, to receive whatever it can hold: a message larger than the buffer would stay there for good."""
-    return sysv_ipc.MessageQueue(key, max_message_size=sysv_ipc.MessageQueue(key).max_size)
+    """Open a queue, to receive whatever can be sent: a message larger than the buffer would stay there for good.
+
+    The buffer is made anew for each message, which is cheap as long as malloc(3) does not have to map memory for it.
+    """
+    return sysv_ipc.MessageQueue(key, max_message_size=max(largest_message(), _BUFFER))
 
 
 @cache
