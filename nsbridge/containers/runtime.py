@@ -29,6 +29,7 @@ BUSYBOX = f"{RUNTIME}/bin/busybox"
 
 _LOADER = "lib/ld.so"
 _SITE = "site"
+_LOCALES, _LOCALE = "lib/locale", "C.utf8"
 _SITE_MODULES = ("sysv_ipc",)
 _LEFT_OUT = (
     *("config-*", "dist-packages", "site-packages", "test", "tests", "idlelib", "tkinter", "turtledemo"),
@@ -62,7 +63,9 @@ def python_env() -> dict[str, str]:
     return {
         "PYTHONHOME": RUNTIME,  # the rootfs may have set another
         "PYTHONPATH": f"{PROGRAMS}:{RUNTIME}/{_SITE}",
-        "PYTHONUTF8": "1",  # there may be no locale
+        "PYTHONUTF8": "1",
+        "LOCPATH": f"{RUNTIME}/{_LOCALES}",  # the rootfs may have none, and a line editor needs one
+        "LC_CTYPE": _LOCALE,
     }
 
 
@@ -102,6 +105,8 @@ def _build(root: Path, python: Path, shell: Path, modules: Iterable[Path]) -> No
     wrapper = root / "bin" / "python"
     wrapper.write_text(_WRAPPER)
     wrapper.chmod(0o755)
+    if (locale := Path("/usr", _LOCALES, _LOCALE)).is_dir():
+        shutil.copytree(locale, root / _LOCALES / _LOCALE)
     _copy_libraries(root, [root / "bin" / "python3", *root.rglob("*.so")])
     # Without __pycache__ each start would compile what it imports, for nobody may write here.
     compileall.compile_dir(root, quiet=2, force=False)

@@ -7,6 +7,7 @@ come back, so that each echo is shown once. Raw mode carries bytes to any servic
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -132,7 +133,7 @@ def _finish(fault: str | None) -> NoReturn:
 def converse(endpoint: Medium) -> None:
     """Send lines from standard input and show their echoes."""
     conversation = Conversation(endpoint)
-    for data in _typed(conversation) if sys.stdin.isatty() else _input():
+    for data in _typed(conversation) if sys.stdin.isatty() and sys.stdout.isatty() else _input():
         conversation.send(data)
     conversation.end()
     threading.Event().wait()  # the thread that listens ends the process
@@ -172,13 +173,13 @@ def _typed(conversation: Conversation) -> Iterator[bytes]:
 
 def main(words: list[str]) -> int:
     """Talk to the endpoint given in words, with `--raw` before it or not."""
+    # the kernel may hand Ctrl-C to any thread, and an exception would wait for the one that waits for a key
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     raw = words[:1] == ["--raw"]
     try:
         (carry_raw if raw else converse)(medium(*words[raw:]))
     except NsbridgeError as error:
         print(f"client: {error}", file=sys.stderr)
-    except KeyboardInterrupt:
-        os._exit(130)
     return 1
 
 

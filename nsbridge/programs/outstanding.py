@@ -29,8 +29,11 @@ class Outstanding:
             StreamError: it is not what was sent.
         """
         with self._changed:
-            if self._sent[: len(data)] != data:
-                raise StreamError(f"line {self._lines + 1} came back changed")
+            awaited = bytes(self._sent[: len(data)])
+            if awaited != data:
+                same = next((place for place, byte in enumerate(awaited) if byte != data[place]), len(awaited))
+                line = self._lines + awaited.count(b"\n", 0, same) + 1
+                raise StreamError(f"line {line} came back changed")
             del self._sent[: len(data)]
             self._lines += bytes(data).count(b"\n")
             self._changed.notify_all()
@@ -47,9 +50,10 @@ class Outstanding:
 
     def missing(self) -> str | None:
         """Name the lines that have not come back; None if all have."""
-        lines = self.rest().splitlines()
-        if not lines:
+        rest = self.rest()
+        if not rest:
             return None
+        lines = rest.removesuffix(b"\n").split(b"\n")
         numbers = f"line {self._lines + 1}"
         if len(lines) > 1:
             numbers = f"lines {self._lines + 1} to {self._lines + len(lines)}"
