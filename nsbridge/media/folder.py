@@ -16,7 +16,7 @@ from nsbridge.media.base import Buffer, Done, Ends, Sink, Stream, spawn
 from nsbridge.media.flow import Flow
 from nsbridge.media.hub import Hub
 from nsbridge.media.places import exists, held, open_parts, remove
-from nsbridge.media.segments import SEGMENT, Reader, Writer
+from nsbridge.media.segments import CHUNK, Reader, Writer
 
 _INCOMING = inotify.MODIFY | inotify.CREATE | inotify.MOVED_TO | inotify.CLOSE_WRITE
 _OUTGOING = inotify.DELETE  # wakes a writer
@@ -138,7 +138,7 @@ class MntStream(Stream):
             raise self._lose(str(error)) from None
         if data:
             # a short read took all of the segment; of what comes later an event tells
-            if created != self._looked or ending or orphaned or len(data) == SEGMENT:
+            if created != self._looked or ending or orphaned or len(data) == CHUNK:
                 self.dirty = True
             return data
         self._looked = created

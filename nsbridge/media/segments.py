@@ -16,7 +16,8 @@ from nsbridge.media.base import Buffer
 from nsbridge.media.places import exists
 
 SEGMENT = 65536  # bytes that a segment may have
-WINDOW = 2  # segments that may be there at once
+CHUNK = 65536  # bytes that are read at once
+WINDOW = 4  # segments that may be there at once
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -40,7 +41,7 @@ class Reader:
         complete = False
         while self._fd >= 0 or self._open():
             try:
-                data = os.read(self._fd, SEGMENT)
+                data = os.read(self._fd, CHUNK)
             except OSError as error:
                 raise Broken(f"mnt: segment {self._number}: {error.strerror}") from None
             if data:
