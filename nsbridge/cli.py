@@ -179,6 +179,12 @@ def _parser() -> argparse.ArgumentParser:
     command(preflight, named=False).add_argument("--json", action="store_true", help="as JSON")
     sub = command(up)
     sub.add_argument("--pair", default="net-ipc", help=f"one of {', '.join(PAIRS)} (default: net-ipc)")
+    for option, word, use in (
+        ("--rootfs", "DIR", "a root file system to use in place of busybox's"),
+        ("--config", "FILE", "a config.json to start from"),
+    ):
+        role = f"; a={word} or b={word} for one container"
+        sub.add_argument(option, action="append", default=[], metavar=word, help=use + role)
     command(status).add_argument("--json", action="store_true", help="as JSON")
     command(client).add_argument("--raw", action="store_true", help="bytes as they are, up to end of file")
     command(inspect).add_argument("--json", action="store_true", help="as JSON")
