@@ -19,7 +19,7 @@ from nsbridge.errors import NsbridgeError, UsageError
 from nsbridge.lab import Lab
 from nsbridge.pairs import PAIRS, parse
 from nsbridge.preflight import NEEDED, look
-from nsbridge.record import holder, labs
+from nsbridge.record import ECHO, holder, labs
 from nsbridge.tables import Table
 
 
@@ -43,7 +43,13 @@ def up(args: argparse.Namespace) -> int:
     lab = Lab(args.pair, args.name)
     for probe in (runc.probe, privilege.probe):
         probe()
-    lab.up(_by_role(args.rootfs), _by_role(args.config), say=lambda line: print(line, file=sys.stderr, flush=True))
+    lab.up(
+        _by_role(args.rootfs),
+        _by_role(args.config),
+        say=lambda line: print(line, file=sys.stderr, flush=True),
+        server=args.server,
+        port=args.port,
+    )
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # from here on it stays, and so the exit code is 0
     print(f"lab {lab.name!r} is up: {lab.pair}; talk through it with `nsbridge client --name {lab.name}`")
     return 0
@@ -179,6 +185,10 @@ def _parser() -> argparse.ArgumentParser:
     command(preflight, named=False).add_argument("--json", action="store_true", help="as JSON")
     sub = command(up)
     sub.add_argument("--pair", default="net-ipc", help=f"one of {', '.join(PAIRS)} (default: net-ipc)")
+    sub.add_argument("--server", metavar="COMMAND", help="what a shell runs in B in place of the echo server")
+    sub.add_argument(
+        "--port", type=int, default=ECHO, metavar="N", help="where it listens, if NET is shared with B (default: 7)"
+    )
     for option, word, use in (
         ("--rootfs", "DIR", "a root file system to use in place of busybox's"),
         ("--config", "FILE", "a config.json to start from"),

@@ -24,19 +24,20 @@ from nsbridge.errors import ContainerError, NsbridgeError, UsageError
 from nsbridge.media.table import medium
 from nsbridge.namespaces import Kind, identify
 from nsbridge.pairs import parse
-from nsbridge.record import Record, folder_of
+from nsbridge.record import ECHO, Record, folder_of
 
 _ANY_ADDRESS = "0.0.0.0"  # noqa: S104 — of a container that nothing else reaches
+_SHELL = ("/opt/nsbridge/runtime/bin/busybox", "sh", "-c")
 _PATIENCE = 10.0  # seconds until the first echo
 
 Given = Path | Mapping[str, Path] | None
 """What a user gives in place of the lab's own: for both containers, or by role."""
 
 
-def endpoint(kind: str, role: Role) -> list[str]:
+def endpoint(kind: str, role: Role, port: int = ECHO) -> list[str]:
     """Return, in words, where the bridge's side of `kind` is found in the container of `role`."""
     return {
-        "net": ["net", role.address.partition("/")[0], "7"],
+        "net": ["net", role.address.partition("/")[0], str(port)],
         "ipc": ["ipc", "5566"],
         "mnt": ["mnt", "/run/nsbridge"],
     }[kind]
@@ -104,6 +105,8 @@ class Lab:
         rootfs: Given = None,
         config: Given = None,
         say: Callable[[str], None] = lambda _: None,
+        server: str | None = None,
+        port: int = ECHO,
     ) -> Self:
         """Make the lab and return once an echo went all the way; if that fails, nothing is left.
 
@@ -111,6 +114,8 @@ class Lab:
             rootfs: a root file system in place of busybox's, for both containers or by role (`a`, `b`).
             config: a config.json in place of the templates, likewise.
             say: is told of each step.
+            server: what a shell runs in B in place of the echo server; it has to accept a stream, and need not echo.
+            port: where that one listens, if NET is shared with B.
 
         Raises:
             UsageError: the name is in use, or rootfs or config cannot be used.
@@ -119,7 +124,7 @@ class Lab:
         try:
             self._claim()
             say("building the bundles")
-            for change in self.prepare(rootfs, config):
+            for change in self.prepare(rootfs, config, server, port):
                 say(f"  {change}")
             say("starting containers A and B")
             self.create()
@@ -127,7 +132,7 @@ class Lab:
             for step in STEPS:
                 say(f"bridge: {step}")
                 self.step(step)
-            say("waiting for the first echo")
+            say("waiting for the first echo" if server is None else "waiting for the server")
             self.wait()
             self.supervise()
         except BaseException:
@@ -136,16 +141,19 @@ class Lab:
             raise
         return self
 
-    def prepare(self, rootfs: Given = None, config: Given = None) -> list[str]:
-        """Make both bundles; return a line for each change to a config.json that was given."""
+    def prepare(
+        self, rootfs: Given = None, config: Given = None, server: str | None = None, port: int = ECHO
+    ) -> list[str]:
+        """Make both bundles; return a line for each change to a config.json that was given. See `up`."""
         self._claim()
+        self._record.echoes, self._record.port = server is None, port
         waiting = read(template(A.name))["process"]["args"]  # another's program, a shell say, would end at once
         # on any address: a container that is started again gets its own only then
-        server = python_argv(
+        echo = python_argv(
             "nsbridge.programs.echo", *(["net", _ANY_ADDRESS, "7"] if self.y == "net" else endpoint(self.y, B))
         )
         changes = []
-        for container, program in ((self.a, waiting), (self.b, server)):
+        for container, program in ((self.a, waiting), (self.b, echo if server is None else [*_SHELL, server])):
             role = container.role.name
             own = _given(config, role)
             lines = container.prepare(program, _given(rootfs, role), own)
@@ -169,7 +177,7 @@ class Lab:
         """Tell the bridge which processes and endpoints it has to join."""
         self._record.write(self.name)
         if self._bridge is not None:
-            self._bridge.order(self._record.a, self._record.b, endpoint(self.x, A), endpoint(self.y, B))
+            self._bridge.order(self._record.a, self._record.b, endpoint(self.x, A), self._service())
 
     def start(self) -> None:
         """Let both containers run their programs."""
@@ -183,17 +191,21 @@ class Lab:
         return self._bridge.step(name)
 
     def wait(self) -> None:
-        """Wait for the first echo.
+        """Wait for the first echo; from a server that need not echo, until it accepts a stream.
 
         Raises:
             NsbridgeError: it did not come.
         """
         argv = self.run_argv("ready", str(_PATIENCE), *endpoint(self.x, A))
+        if not self._record.echoes:
+            ready = python_argv("nsbridge.programs.ready", "--accepts", str(_PATIENCE), *self._service())
+            argv = self.b.exec_argv(ready, python_env())
         result = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
         if result.returncode:
             log = (self.folder / "bridge.log").read_text(errors="replace")
             words = [text.strip().rpartition("\n")[2] for text in (result.stderr, self.b.output(), log)]
-            raise NsbridgeError(f"no echo came back: {'; '.join(filter(None, words))}; see `nsbridge preflight`")
+            what = "no echo came back" if self._record.echoes else "the server in B does not accept a stream"
+            raise NsbridgeError(f"{what}: {'; '.join(filter(None, words))}; see `nsbridge preflight`")
 
     def supervise(self) -> None:
         """Leave a process behind that mends the lab when a part of it dies; see supervisor.py."""
@@ -289,7 +301,7 @@ class Lab:
                 "id": self.b.id,
                 "pid": pids["b"],
                 "namespaces": _inodes(pids["b"]),
-                "endpoint": medium(*endpoint(self.y, B)).endpoint(),
+                "endpoint": medium(*self._service()).endpoint(),
             },
             "bridge": {
                 "pid": pids["bridge"],
@@ -318,6 +330,9 @@ class Lab:
         if self._record.holder is not None:
             self._record.holder.kill()
         self._record, self._claimed = Record(self.pair), False
+
+    def _service(self) -> list[str]:
+        return endpoint(self.y, B, self._record.port)
 
     def _claim(self) -> None:
         """Take the name.

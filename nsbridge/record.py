@@ -18,6 +18,7 @@ from nsbridge.alive import Process
 from nsbridge.errors import UsageError
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
+ECHO = 7  # TCP port, RFC 862
 _PROCESSES = ("bridge", "holder", "supervisor")
 
 
@@ -56,6 +57,10 @@ class Record:
     holder: Process | None = None
     """Holds the outer user namespace of an ordinary user's lab."""
     supervisor: Process | None = None
+    echoes: bool = True
+    """Whether what serves in B is the echo server."""
+    port: int = ECHO
+    """Where it listens, if NET is shared with B."""
     restarts: int = 0
     """How often the bridge was replaced."""
     reason: str | None = None

@@ -1,4 +1,4 @@
-"""Waits until a message comes back from an endpoint; then prints nothing and exits with 0."""
+"""Waits until a message comes back from an endpoint, or just until a stream opens; then exits with 0."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ _WORD = b"ready?\n"
 
 
 def main(words: list[str]) -> int:
-    """Take `SECONDS` and an endpoint in words."""
+    """Take `SECONDS` and an endpoint in words; `--accepts` before them if a stream that opens is enough."""
+    accepts = words[0] == "--accepts"
+    words = words[accepts:]
     deadline = time.monotonic() + float(words[0])
     endpoint = medium(*words[1:])
     while True:
         try:
             with endpoint.connect() as stream:
+                if accepts:
+                    return 0
                 stream.write(_WORD)
                 stream.end()
                 echo = b"".join(iter(stream.read, b""))
