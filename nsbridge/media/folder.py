@@ -15,7 +15,7 @@ from nsbridge.media import inotify
 from nsbridge.media.base import Buffer, Done, Ends, Sink, Stream, spawn
 from nsbridge.media.flow import Flow
 from nsbridge.media.hub import Hub
-from nsbridge.media.places import exists, held, open_parts, remove
+from nsbridge.media.places import exists, held, open_parts, remove, wait_until_free
 from nsbridge.media.segments import CHUNK, Reader, Writer
 
 _INCOMING = inotify.MODIFY | inotify.CREATE | inotify.MOVED_TO | inotify.CLOSE_WRITE
@@ -183,11 +183,15 @@ class MntStream(Stream):
                 self._lose("mnt: the other side broke the stream off")
             elif self._closed:
                 self._release()
-        elif name == b"lock" and mask & _CLOSED and self._promised:
-            self.rescan()
+        elif name == b"lock" and mask & _CLOSED and self._promised and not self._orphaned:
+            spawn(self._await_lock)
         elif mask & _CREATED:
             self._created += 1
             self._end_seen |= name == b"end"
+
+    def _await_lock(self) -> None:
+        wait_until_free(f"{self._in}/lock")
+        self.orphan()
 
     def _may_write(self) -> bool:
         return self._ends.broken is not None or self._orphaned or not self._writer.blocked()

@@ -18,10 +18,10 @@ from queue import SimpleQueue
 
 from nsbridge.errors import Broken, Refused, UsageError
 from nsbridge.media import inotify
-from nsbridge.media.base import Listener, Medium
+from nsbridge.media.base import Listener, Medium, spawn
 from nsbridge.media.folder import MntStream
 from nsbridge.media.hub import Hub
-from nsbridge.media.places import held, make_folder, make_lock, remove
+from nsbridge.media.places import held, make_folder, make_lock, remove, wait_until_free
 
 VERSION = b"1-"  # a stream's name begins with it
 
@@ -160,13 +160,17 @@ class Mnt(Medium):
     def event(self, mask: int, name: bytes) -> None:
         """Tell the streams when the server has let its lock go."""
         if mask & inotify.CLOSE_WRITE and name == b"lock":
-            self.rescan()
+            spawn(self._await_lock)
 
     def rescan(self) -> None:
         """Tell the streams if the server is gone."""
         if not held(f"{self.path}/lock"):
             for stream in list(self._streams):
                 stream.orphan()
+
+    def _await_lock(self) -> None:
+        wait_until_free(f"{self.path}/lock")
+        self.rescan()
 
     def endpoint(self) -> dict[str, str | int]:
         """Return medium and path."""

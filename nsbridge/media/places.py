@@ -46,6 +46,16 @@ def held(path: str) -> bool:
     return False
 
 
+def wait_until_free(path: str) -> None:
+    """Wait until nobody holds a lock on the file: its holder's close is told of a moment before the lock is gone."""
+    with contextlib.suppress(OSError):
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH)
+        finally:
+            os.close(fd)
+
+
 def exists(name: str, folder: int) -> bool:
     """Whether there is anything by that name in the folder of a descriptor."""
     try:
