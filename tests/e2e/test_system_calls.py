@@ -1,0 +1,54 @@
+"""What the bridge asks of the kernel for one message: counted by strace, which is exact on the noisiest machine."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from nsbridge.containers.roles import A
+from nsbridge.lab import Lab, endpoint
+from nsbridge.pairs import PAIRS
+
+MESSAGES, WARM_UP = 400, 200
+
+# To take a message and to put it, by kind. MNT takes an event before it takes the bytes.
+TAKE = {"net": {"recvfrom": 1}, "ipc": {"msgrcv": 1}, "mnt": {"read": 2}}
+PUT = {"net": {"sendto": 1}, "ipc": {"msgsnd": 1}, "mnt": {"write": 1}}
+SPARE = 0.6  # calls a round trip, for opening, closing, and threads that meet at the interpreter's lock
+
+
+def counted(lab: Lab, file: Path) -> Counter[str]:
+    """Return the system calls of the bridge while MESSAGES go to and fro."""
+    tracer = subprocess.Popen(
+        ["strace", "-f", "-c", "-U", "calls,name", "-o", file, "-p", str(lab.pids()["bridge"])],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert tracer.stderr is not None
+    assert "attached" in tracer.stderr.readline()
+    ping = lab.run_argv("ping", "64", str(MESSAGES), *endpoint(lab.x, A))
+    subprocess.run(ping, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True, timeout=60)
+    tracer.send_signal(signal.SIGINT)
+    tracer.communicate(timeout=20)
+    rows = re.findall(r"^\s*(\d+) (\w+)$", file.read_text(), re.MULTILINE)
+    return Counter({name: int(calls) for calls, name in rows if name != "total"})
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+@pytest.mark.usefixtures("root")
+def test_a_message_costs_the_bridge_what_its_two_media_must_have(pair: str, tmp_path: Path) -> None:
+    x, y = pair.split("-")
+    needed = Counter[str]()
+    for side in (TAKE[x], PUT[y], TAKE[y], PUT[x]):
+        needed.update(side)
+    with Lab(pair, f"calls-{pair}").up() as lab:
+        calls = counted(lab, tmp_path / "calls")
+    trips = MESSAGES + WARM_UP
+    for name, times in needed.items():
+        assert times <= calls[name] / trips <= times + 0.1, (name, calls)
+    assert calls.total() / trips <= needed.total() + SPARE, calls
