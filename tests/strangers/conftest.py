@@ -17,6 +17,8 @@ import pytest
 from nsbridge.lab import Lab
 from nsbridge.pairs import PAIRS
 
+from .tools import make_tools
+
 FULL = bool(os.environ.get("NSBRIDGE_FULL"))  # the lengths that were promised; else such as fit a test run
 NSBRIDGE = Path(sys.executable).with_name("nsbridge")
 
@@ -137,6 +139,12 @@ def make(home: Path) -> Iterator[Callable[..., Place]]:
     yield make
     for name in names:
         subprocess.run([NSBRIDGE, "down", "--name", name], check=True)
+
+
+@pytest.fixture(scope="session")
+def tools(home: Path) -> Path:
+    """A root file system with strangers' programs."""
+    return make_tools(home / "tools")
 
 
 @pytest.fixture(scope="session", params=PAIRS)

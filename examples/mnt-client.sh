@@ -1,0 +1,70 @@
+#!/bin/sh
+# A client of the bridge that knows nothing but docs/wire-mnt.md: standard input goes out, what comes back is printed.
+#
+#   mnt-client.sh /run/nsbridge < file
+set -eu
+place=${1:-/run/nsbridge}
+name=1-$(hostname)-$$
+new=$place/new/$name stream=$place/open/$name
+
+# watch FOLDER: from now on each `changed` waits for one event in it
+watch() {
+    mkfifo "$new.events"
+    inotifywait -m -e modify,create,moved_to,delete,delete_self "$1" >"$new.events" 2>&1 &
+    trap "kill $! 2>&- || :" EXIT
+    exec 3<"$new.events"
+    rm "$new.events"
+    event=
+    until [ "$event" = "Watches established." ]; do changed; done
+}
+changed() { read -r event <&3; }
+
+# What comes on standard input, in segments of at most 65536 bytes, of which four may be there at once
+send() {
+    watch "$stream/up"
+    number=0
+    while dd bs=65536 count=1 of="$new.part" 2>/dev/null && [ -s "$new.part" ]; do
+        while [ -e "$stream/up/$((number - 4))" ]; do changed; done
+        mv "$new.part" "$stream/up/$number"
+        number=$((number + 1))
+    done
+    rm -f "$new.part"
+    : >"$stream/up/end"
+}
+
+# What is new in the last segment; one that has a next one is whole, and is removed
+receive() {
+    number=0 done=0
+    while [ -d "$stream/down" ]; do
+        if [ -e "$stream/down/end" ]; then ended=yes; else ended=no; fi
+        if [ -e "$stream/down/$((number + 1))" ]; then next=yes; else next=no; fi
+        if [ -e "$stream/down/$number" ]; then
+            size=$(wc -c <"$stream/down/$number")
+            tail -c +$((done + 1)) "$stream/down/$number" | head -c $((size - done))
+            done=$size
+        fi
+        if [ $next = yes ]; then
+            rm "$stream/down/$number"
+            number=$((number + 1)) done=0
+        elif [ $ended = yes ]; then
+            return 0
+        else
+            changed
+        fi
+    done
+    echo "the stream is broken" >&2
+    return 1
+}
+
+mkdir "$new" "$new/up" "$new/down"
+chmod 777 "$new" "$new/up" "$new/down"
+watch "$new/down"
+watcher=$!
+trap 'kill $watcher 2>&- || :; rm -rf "$new" "$stream" 2>&- || :' EXIT # before both ends this is a break, and after them the close
+trap 'exit 1' HUP INT TERM
+mv "$new" "$stream"
+exec 4<&0
+(send <&4) &
+sender=$!
+receive
+wait $sender
