@@ -6,6 +6,7 @@ import json
 import os
 import select
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,10 +53,10 @@ def life(lab: Lab) -> Sheet:
     a.start()
     note("runc start", "that process has become the container's program")
     pidfd = os.pidfd_open(a.state().pid)
-    a.runc.kill(a.id)
+    a.runc.kill(a.id, signal.SIGKILL)
     select.select([pidfd], [], [], _PATIENCE)
     os.close(pidfd)
-    note("runc kill", "process 1 has ended, and with it all others")
+    note("runc kill … KILL", "process 1 has ended, and with it all others")
     a.runc.delete(a.id)
     note("runc delete", "cgroup and state are gone; the bundle stays")
     return Sheet(["command", "state", "process 1", "what happened"], rows)
@@ -126,7 +127,7 @@ def hit(lab: Lab, most: int = 12) -> Lines:
             "Without root there is no cgroup to set a limit in. As root, this cell starts 40 processes in A."
         )
     subprocess.run(lab.a.runc.argv("update", "--pids-limit", str(most), lab.a.id), check=True, capture_output=True)
-    script = "n=0; while [ $n -lt 40 ]; do sleep 3 & n=$((n+1)); echo started $n; done; wait"
+    script = "n=0; while [ $n -lt 40 ]; do sleep 1 & n=$((n+1)); echo started $n; done; wait"
     argv = lab.a.exec_argv([BUSYBOX, "sh", "-c", script])
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     subprocess.run(lab.a.runc.argv("update", "--pids-limit", "4096", lab.a.id), check=False, capture_output=True)
