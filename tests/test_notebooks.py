@@ -146,7 +146,7 @@ def test_the_system_calls_of_the_media_are_named(made: Made) -> None:
 
 def test_limits_are_enforced_for_root_and_said_to_be_missing_without(made: Made) -> None:
     if made.pair == "mnt-ipc":
-        assert "536870912 536870912" in made.text
+        assert "1073741824 1073741824" in made.text
         assert "can't fork" in made.text
     else:
         assert "that takes root" in made.text

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,6 +31,10 @@ _PAUSE = 0.05  # seconds for which a process is stopped, or a disk is full
 _STEP = 0.002  # seconds between two looks for an echo
 
 
+# Does it, and returns when it was over, in time.monotonic(): what lasts is recovered from only then.
+Fault = Callable[[Lab], float]
+
+
 @dataclass
 class Verdict:
     """What came of a fault run."""
@@ -40,7 +44,7 @@ class Verdict:
     faults: list[tuple[float, str]] = field(default_factory=list)
     """When, in seconds since the start, and what."""
     recovery: list[float] = field(default_factory=list)
-    """Seconds from each fault to the next echo."""
+    """Seconds from each fault, or the end of one that lasts, to the next echo."""
     sent: int = 0
     echoed: int = 0
     lost: int = 0
@@ -62,44 +66,55 @@ class Verdict:
         )
 
 
-def _kill(part: str) -> Callable[[Lab], None]:
-    def kill(lab: Lab) -> None:
+def _kill(part: str) -> Fault:
+    def kill(lab: Lab) -> float:
         os.kill(lab.pids()[part], signal.SIGKILL)
+        return time.monotonic()
 
     return kill
 
 
-def _end_container(side: str) -> Callable[[Lab], None]:
-    def end(lab: Lab) -> None:
+def _end_container(side: str) -> Fault:
+    def end(lab: Lab) -> float:
         os.kill(lab.pids()[side], signal.SIGKILL)
+        over = time.monotonic()
         lab.restart(side)
+        return over
 
     return end
 
 
-def _stop(part: str) -> Callable[[Lab], None]:
-    def stop(lab: Lab) -> None:
+def _stop(part: str) -> Fault:
+    def stop(lab: Lab) -> float:
         pid = lab.pids()[part]
         os.kill(pid, signal.SIGSTOP)
         time.sleep(_PAUSE)
         os.kill(pid, signal.SIGCONT)
+        return time.monotonic()
 
     return stop
 
 
-def _kill_supervisor(lab: Lab) -> None:
+def _kill_supervisor(lab: Lab) -> float:
     os.kill(lab.status()["supervisor"]["pid"], signal.SIGKILL)
     Lab.find(lab.name).supervise()  # as the next command would
+    return time.monotonic()
 
 
-def _fill_disk(lab: Lab) -> None:
+def _fill_disk(lab: Lab) -> float:
     side = lab.a if lab.x == "mnt" else lab.b
     script = f"{BUSYBOX} dd if=/dev/zero of=/run/nsbridge/filler bs=64k 2>/dev/null; {BUSYBOX} sleep {_PAUSE}"
     argv = side.exec_argv([BUSYBOX, "sh", "-c", f"{script}; {BUSYBOX} rm /run/nsbridge/filler"])
     subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    return time.monotonic()
 
 
-FAULTS: dict[str, Callable[[Lab], None]] = {
+def _kill_client(talkers: Sequence[Talker], chance: random.Random) -> float:
+    chance.choice(talkers).kill()
+    return time.monotonic()
+
+
+FAULTS: dict[str, Fault] = {
     "SIGKILL of the bridge": _kill("bridge"),
     "SIGKILL of A's init": _end_container("a"),
     "SIGKILL of B's init, the server": _end_container("b"),
@@ -128,13 +143,10 @@ def run(pair: str, faults: int, seed: int, clients: int = 4) -> Verdict:
                 _await_echoes(talkers, name)
                 time.sleep(chance.uniform(0, 0.05))
                 verdict.faults.append((time.monotonic() - start, name))
-                before = time.monotonic()
-                if name in choice:
-                    choice[name](Lab.find(lab.name))
-                else:
-                    chance.choice(talkers).kill()
+                fault = choice.get(name)
+                over = fault(Lab.find(lab.name)) if fault else _kill_client(talkers, chance)
                 _await_echoes(talkers, name)
-                verdict.recovery.append(time.monotonic() - before)
+                verdict.recovery.append(time.monotonic() - over)
         finally:
             for talker in talkers:
                 talker.end(RECOVERY)
@@ -147,7 +159,7 @@ def run(pair: str, faults: int, seed: int, clients: int = 4) -> Verdict:
     return verdict
 
 
-def _await_echoes(talkers: list[Talker], fault: str) -> None:
+def _await_echoes(talkers: Sequence[Talker], fault: str) -> None:
     """Wait until each talker has had an echo of a line that it sent from now on."""
     marks = [talker.sent for talker in talkers]
     deadline = time.monotonic() + RECOVERY
