@@ -28,7 +28,7 @@ from nsbridge.record import ECHO, Record, folder_of
 
 _ANY_ADDRESS = "0.0.0.0"  # noqa: S104 — of a container that nothing else reaches
 _SHELL = ("/opt/nsbridge/runtime/bin/busybox", "sh", "-c")
-_PATIENCE = 10.0  # seconds until the first echo
+_PATIENCE = 30.0  # seconds until the first echo: on an idle machine it takes less than one
 
 Given = Path | Mapping[str, Path] | None
 """What a user gives in place of the lab's own: for both containers, or by role."""
