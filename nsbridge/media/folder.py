@@ -20,11 +20,12 @@ from nsbridge.media.segments import CHUNK, Reader, Writer
 
 _INCOMING = inotify.MODIFY | inotify.CREATE | inotify.MOVED_TO | inotify.CLOSE_WRITE
 _OUTGOING = inotify.DELETE  # wakes a writer
-_WHOLE = inotify.DELETE | inotify.DELETE_SELF  # the break; a folder's own event comes only once nobody has it open
+_LEFT = inotify.DELETE | inotify.MOVED_FROM
+_WHOLE = _LEFT | inotify.DELETE_SELF | inotify.MOVE_SELF  # the break; what is still open has no event of its own
 _CREATED = inotify.CREATE | inotify.MOVED_TO
 _CLOSED = inotify.CLOSE_WRITE
-_GONE = inotify.DELETE_SELF | inotify.IGNORED | inotify.UNMOUNT
-_RARE = _CREATED | _CLOSED | _GONE | inotify.DELETE
+_GONE = inotify.DELETE_SELF | inotify.MOVE_SELF | inotify.IGNORED | inotify.UNMOUNT
+_RARE = _CREATED | _CLOSED | _GONE | _LEFT
 _RETRY = 0.01  # seconds; the kernel tells nobody that a full disk has room again
 _LOST = "mnt: the process on the other side is gone"
 
@@ -178,11 +179,10 @@ class MntStream(Stream):
         self._kick()
 
     def _rare(self, mask: int, name: bytes) -> None:
-        if mask & _GONE or name in (b"up", b"down"):
+        if mask & _GONE or (mask & _LEFT and name in (b"up", b"down")):
             if not self._ends.clean:
                 self._lose("mnt: the other side broke the stream off")
-            elif self._closed:
-                self._release()
+            self.orphan()
         elif name == b"lock" and mask & _CLOSED and self._promised and not self._orphaned:
             spawn(self._await_lock)
         elif mask & _CREATED:

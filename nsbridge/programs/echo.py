@@ -5,11 +5,12 @@ Source: RFC 862.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 
 from nsbridge.errors import NsbridgeError
-from nsbridge.media.base import Stream, serve
+from nsbridge.media.base import Listener, Stream, serve, spawn
 from nsbridge.media.table import medium
 
 
@@ -20,14 +21,21 @@ def echo(stream: Stream) -> None:
 
 def main(words: list[str]) -> int:
     """Serve the endpoint given in words; SIGTERM ends it."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # waited for, not handled: a handler runs only once the main thread is back from the call it waits in
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
         with medium(*words).listen() as listener:
-            serve(listener, echo, lambda reason: print(f"echo: {reason}", file=sys.stderr))
+            spawn(_serve, listener)
+            signal.sigwait({signal.SIGTERM})
     except NsbridgeError as error:
         print(f"echo: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _serve(listener: Listener) -> None:
+    serve(listener, echo, lambda reason: print(f"echo: {reason}", file=sys.stderr))
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":
