@@ -75,9 +75,12 @@ class _Maker:
     def report(self, pair: str, out: Path) -> list[Path]:
         """Execute all notebooks for `pair`, and render them as its report."""
         begin = datetime.now().astimezone()
+        self._say(f"{pair}: {', '.join(_TOGETHER)}")
         with ThreadPoolExecutor(len(_TOGETHER)) as pool:
             executed = list(pool.map(partial(self._execute, pair=pair), _TOGETHER))
-        executed += [self._execute(_ALONE, pair), self._execute(_ALL_PAIRS, pair)]
+        for name in (_ALONE, _ALL_PAIRS):
+            self._say(f"{pair}: {name}")
+            executed.append(self._execute(name, pair))
         self._last = executed[-1]
         self._say(f"{pair}: rendering")
         return render(executed, front.of(pair, executed, begin), out / pair)
@@ -89,7 +92,6 @@ class _Maker:
         return render(last, front.of_all(datetime.now().astimezone()), out / "comparison")
 
     def _execute(self, name: str, pair: str) -> Notebook:
-        self._say(f"{pair}: {name}")
         parameters: dict[str, Any] = {"pair": pair, "name": f"{_NAME}-{name[:2]}"}
         if name == _ALL_PAIRS:
             parameters["records"] = str(self._records)

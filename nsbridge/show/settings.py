@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -43,12 +43,12 @@ def differences(files: Mapping[str, Path]) -> Sheet:
     """Return the keys on which the files do not agree, with the value that each has."""
     found = {name: _flat(json.loads(file.read_text())) for name, file in files.items()}
     keys = dict.fromkeys(key for values in found.values() for key in values)
-    rows = [
-        [mono(key), *(mono(_short(values.get(key))) for values in found.values())]
-        for key in keys
-        if len({json.dumps(values.get(key)) for values in found.values()}) > 1
-    ]
-    return Sheet(["key", *found], rows)
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for key in keys:
+        values = [each.get(key) for each in found.values()]
+        if any(value != values[0] for value in values):
+            rows.setdefault((key.rpartition(".")[0], *map(_short, values)), []).append(key)
+    return Sheet(["key", *found], [[_keys(keys), *map(mono, values)] for (_, *values), keys in rows.items()])
 
 
 def against_spec(file: Path) -> Sheet:
@@ -74,6 +74,12 @@ def _name(item: Mapping[str, Any]) -> str:
     if "soft" in item:
         return f"{item['type']} {item['soft']}"
     return str(item.get("destination") or item.get("type") or json.dumps(item))
+
+
+def _keys(keys: Sequence[str]) -> str:
+    """Return keys of one object that have the same value as one cell."""
+    first, *others = keys
+    return ", ".join([mono(first), *(mono(key.rpartition(".")[2]) for key in others)])
 
 
 def _short(value: Any) -> str:

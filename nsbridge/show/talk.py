@@ -28,7 +28,7 @@ HARD: dict[str, bytes] = {
     "right to left": "שלום عالم".encode(),
     "NUL and other controls": b"a\x00b\x07c\x1b[1md",
     "bytes that are no UTF-8": b"\xff\xfe\x80",
-    "8192 bytes, a whole msgmax": b"m" * 8192,
+    "8192 bytes, the usual msgmax": b"m" * 8192,
     "1 MiB": b"0123456789abcdef" * 65536,
 }
 """Messages on which a bridge could stumble, each without the line's end."""
