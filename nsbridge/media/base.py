@@ -190,6 +190,18 @@ class Medium(ABC):
     def endpoint(self) -> dict[str, str | int]:
         """Return the endpoint as `nsbridge status --json` shows it."""
 
+    @abstractmethod
+    def close(self) -> None:
+        """Give back what this process holds for the endpoint; its listener and its streams are closed by then."""
+
+    def __enter__(self) -> Self:
+        """Return the medium itself."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Close."""
+        self.close()
+
 
 class Ends:
     """How far a stream has come: its two ends, and its break."""

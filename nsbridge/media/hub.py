@@ -54,7 +54,7 @@ class Hub:
         self._lock = threading.Lock()
         self._bells: list[tuple[Watch | None, threading.Lock]] = []  # of those who wait; each is held until it rings
         self._reading = False
-        self._served = False
+        self._served = self._closed = False
 
     def add(self, path: str, mask: int, watch: Watch) -> int:
         """Watch a folder (never through a symbolic link) and return the watch descriptor.
@@ -110,6 +110,19 @@ class Hub:
                 spawn(self._serve)
                 self._served = True
 
+    def close(self) -> None:
+        """Close the descriptor, and tell each watch that it is over; nobody may wait by then."""
+        with self._lock:
+            self._closed = True
+            watches = set(self._watches.values())
+            self._watches.clear()  # a number that is removed later may be another descriptor's
+            if self._served:  # its thread closes it, woken by the end of a watch
+                inotify.rm_watch(self._fd, inotify.add_watch(self._fd, "/", inotify.DELETE_SELF))
+            else:
+                os.close(self._fd)
+        for watch in watches:
+            watch.event(inotify.IGNORED, b"")
+
     def _serve(self) -> None:
         while True:
             with self._lock:
@@ -117,11 +130,13 @@ class Hub:
             if bell is None:
                 break
             bell.acquire()
-        while True:
+        while not self._closed:
             stirred = self._read()
             with self._lock:
                 if self._bells:
                     self._ring([each for each in self._bells if each[0] in stirred])
+        with self._lock:
+            os.close(self._fd)
 
     def _take_turn(self, watch: Watch | None) -> threading.Lock | None:
         """Become who reads, and return None; or return a bell to wait for."""

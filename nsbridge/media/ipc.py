@@ -47,12 +47,16 @@ class IpcListener(Listener):
     """The queue of the well-known key, and the queue of replies."""
 
     def __init__(
-        self, key: int, opens: sysv_ipc.MessageQueue, replies: sysv_ipc.MessageQueue, alive: sysv_ipc.Semaphore
+        self,
+        key: int,
+        opens: sysv_ipc.MessageQueue,
+        replies: sysv_ipc.MessageQueue,
+        alive: sysv_ipc.Semaphore,
+        peers: Peers,
     ) -> None:
         """Take over the two queues, and the semaphore that says that somebody serves them."""
-        self._opens, self._replies, self._alive, self._key = opens, replies, alive, key
+        self._opens, self._replies, self._alive, self._key, self._peers = opens, replies, alive, key, peers
         self._keys = itertools.cycle(stream_keys(key))
-        self._peers = Peers()
 
     def accept(self) -> IpcStream:
         """Wait for an OPEN and answer it; see Listener."""
@@ -175,7 +179,7 @@ class Ipc(Medium):
             opens, replies = make_queue(self.key), make_queue(replies_key(self.key))
         except (sysv_ipc.Error, OSError) as error:
             raise UsageError(f"cannot serve message queue {self.key}: {error}; give another key") from None
-        return IpcListener(self.key, opens, replies, alive)
+        return IpcListener(self.key, opens, replies, alive, self._peers)
 
     def connect(self) -> IpcStream:
         """Ask at the queue of the key for a stream; see Medium."""
@@ -209,6 +213,14 @@ class Ipc(Medium):
     def endpoint(self) -> dict[str, str | int]:
         """Return medium and key."""
         return {"medium": "ipc", "key": self.key}
+
+    def close(self) -> None:
+        """Watch no more, and remove this process's own semaphore; see Medium."""
+        self._peers.close()
+        with self._lock:
+            if self._life:
+                life.end(self._life)
+            self._life = None
 
     def _own_life(self) -> int:
         with self._lock:

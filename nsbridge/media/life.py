@@ -35,8 +35,7 @@ def begin_one_of(keys: range) -> int:
     taken = set(keys_in_use("sem"))
     for key in taken.intersection(keys):
         if not alive(key):
-            with suppress(sysv_ipc.Error, OSError):
-                sysv_ipc.Semaphore(key, 0, _MAY_READ).remove()
+            end(key)
     for key in keys:
         try:
             if key not in taken:
@@ -47,6 +46,12 @@ def begin_one_of(keys: range) -> int:
         except (sysv_ipc.Error, OSError):
             break
     return 0
+
+
+def end(key: int) -> None:
+    """Remove the semaphore of a key, as if the process that made it were gone."""
+    with suppress(sysv_ipc.Error, OSError):
+        sysv_ipc.Semaphore(key, 0, _MAY_READ).remove()
 
 
 def alive(key: int) -> bool | None:

@@ -138,3 +138,6 @@ class Memory(Medium):
     def endpoint(self) -> dict[str, str | int]:
         """Return the medium's name."""
         return {"medium": "memory"}
+
+    def close(self) -> None:
+        """See Medium; there is nothing to give back."""

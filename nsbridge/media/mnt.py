@@ -175,3 +175,10 @@ class Mnt(Medium):
     def endpoint(self) -> dict[str, str | int]:
         """Return medium and path."""
         return {"medium": "mnt", "path": self.path}
+
+    def close(self) -> None:
+        """Close the inotify descriptor; see Medium."""
+        with self._beginning:
+            if self._hub is not None:
+                self._hub.close()
+            self._hub, self._watching = None, False

@@ -180,3 +180,6 @@ class Net(Medium):
     def endpoint(self) -> dict[str, str | int]:
         """Return medium, address and port."""
         return {"medium": "net", "address": self.address, "port": self.port}
+
+    def close(self) -> None:
+        """See Medium; there is nothing to give back."""

@@ -77,12 +77,21 @@ class Peers:
             if len(self._due) == 1:
                 os.eventfd_write(self._alarm, 1)
 
+    def close(self) -> None:
+        """Watch nobody any more, and end the thread."""
+        with self._lock:
+            for peer in list(self._watchers):
+                self._drop(peer)
+            if self._epoll is not None:
+                os.eventfd_write(self._alarm, 1)
+            self._epoll = None
+
     def _begin(self) -> select.epoll:
         if self._epoll is None:
             self._epoll = select.epoll()
             self._alarm = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
             self._epoll.register(self._alarm, select.EPOLLIN | select.EPOLLET)
-            spawn(self._run, self._epoll)
+            spawn(self._run, self._epoll, self._alarm)
         return self._epoll
 
     def _open(self, pid: int) -> bool:
@@ -93,8 +102,8 @@ class Peers:
         self._begin().register(self._pidfds[pid], select.EPOLLIN)
         return True
 
-    def _run(self, epoll: select.epoll) -> None:
-        while True:
+    def _run(self, epoll: select.epoll, alarm: int) -> None:
+        while self._epoll is epoll:
             pause = max(0.0, self._due[0][0] - time.monotonic()) if self._due else None
             ready = {fd for fd, _ in epoll.poll(pause)}
             with self._lock:
@@ -103,6 +112,8 @@ class Peers:
                 self._gone(("pid", pid))
             while self._due and self._due[0][0] <= time.monotonic():
                 self._due.popleft()[1]()
+        epoll.close()
+        os.close(alarm)
 
     def _outlive(self, peer: Peer) -> None:
         wait_until_gone(peer[1])

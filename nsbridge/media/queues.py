@@ -68,7 +68,7 @@ class IpcStream(Stream):
         while not self._ends.received:
             self._ends.check()
             data, kind = self._receive()
-            if kind == DATA and data:
+            if kind == DATA and data and self._greeted:
                 return data
             self._control(kind, data)
         return b""
@@ -134,6 +134,8 @@ class IpcStream(Stream):
             self._greeted = True
             (life,) = LIFE.unpack(body or bytes(LIFE.size))
             self._peers.watch(self._in.last_send_pid, life, self)
+        elif not self._greeted and kind != BREAK:
+            self._lose(f"ipc: message of type {kind} before HELLO")
         elif kind == END:
             self._ends.received = True
             if self._listening:

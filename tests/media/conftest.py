@@ -6,14 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import sysv_ipc
 
 from nsbridge.media.base import Listener, Medium
-from nsbridge.media.ipc import Ipc, stream_keys
+from nsbridge.media.ipc import Ipc
 from nsbridge.media.memory import Memory
 from nsbridge.media.mnt import Mnt
 from nsbridge.media.net import Net
-from nsbridge.media.sysv import keys_in_use
 
 
 def free_port() -> int:
@@ -32,22 +30,20 @@ MAKE: dict[str, Callable[[Path], Medium]] = {
 
 @pytest.fixture(params=list(MAKE))
 def medium(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Medium]:
-    medium = MAKE[request.param](tmp_path)
-    yield medium
-    if isinstance(medium, Ipc):
-        remove_lives(medium.key)
+    with MAKE[request.param](tmp_path) as medium:
+        yield medium
 
 
-def remove_lives(key: int) -> None:
-    """Remove the semaphores of openers: that of this process would stay until another opener comes."""
-    for each in set(keys_in_use("sem")).intersection(stream_keys(key)):
-        sysv_ipc.Semaphore(each, 0, 0o444).remove()
+def as_client(medium: Medium) -> Medium:
+    """Return the same endpoint, as another process would make it."""
+    return Mnt(medium.path) if isinstance(medium, Mnt) else medium
 
 
 @pytest.fixture
-def client(medium: Medium) -> Medium:
+def client(medium: Medium) -> Iterator[Medium]:
     """The same endpoint, as another process would make it."""
-    return Mnt(medium.path) if isinstance(medium, Mnt) else medium
+    with as_client(medium) as client:
+        yield client
 
 
 @pytest.fixture

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +16,8 @@ from nsbridge.errors import Broken, Refused, StreamError, UsageError
 from nsbridge.media.base import Listener, Medium, Stream, pump
 from nsbridge.media.memory import Memory
 from nsbridge.relay import Relay
+
+from .conftest import MAKE, as_client
 
 Pair = tuple[Stream, Stream]
 
@@ -326,3 +331,26 @@ def test_pump_says_why_it_stopped(pair: Pair) -> None:
     client.end()
     assert pump(server, server) is None
     assert client.read() == b""
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def held() -> tuple[int, int]:
+    return len(os.listdir("/proc/self/fd")), len(os.listdir("/proc/self/task"))
+
+
+@pytest.mark.parametrize("kind", list(MAKE))
+def test_a_medium_that_is_closed_has_given_back_all_that_it_held(kind: str, tmp_path: Path) -> None:
+    wait_until(lambda: len(os.listdir("/proc/self/task")) == 1)  # what the tests before this one began has ended
+    before = held()
+    with MAKE[kind](tmp_path) as medium, medium.listen() as listener, as_client(medium) as client:
+        here, there = opened(client, listener)
+        with here, there:
+            here.write(b"hello")
+            assert there.read() == b"hello"
+    wait_until(lambda: held() == before)
+    assert held() == before
