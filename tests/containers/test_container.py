@@ -159,7 +159,8 @@ def test_limits_are_the_kernels(container: Container, rootless: bool) -> None:
         folder / name for folder in cgroups.folders(container.id) for name in ("memory.limit_in_bytes", "memory.max")
     ]
     values = [int(file.read_text()) for file in found if file.exists()]
-    assert values == ([] if rootless else [512 << 20])
+    asked = json.loads((container.bundle / "config.json").read_text())["linux"].get("resources", {})
+    assert values == ([] if rootless else [asked["memory"]["limit"]])
 
 
 def test_python_runs_in_a_root_that_holds_only_busybox(container: Container, small_root: Path) -> None:

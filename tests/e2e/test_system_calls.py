@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
+import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,12 +16,13 @@ from nsbridge.containers.roles import A
 from nsbridge.lab import Lab, endpoint
 from nsbridge.pairs import PAIRS
 
-MESSAGES, WARM_UP = 400, 200
+MESSAGES, WARM_UP = 1000, 200
 
 # To take a message and to put it, by kind. MNT takes an event before it takes the bytes.
 TAKE = {"net": {"recvfrom": 1}, "ipc": {"msgrcv": 1}, "mnt": {"read": 2}}
 PUT = {"net": {"sendto": 1}, "ipc": {"msgsnd": 1}, "mnt": {"write": 1}}
-SPARE = 0.6  # calls a round trip, for opening, closing, and threads that meet at the interpreter's lock
+SPARE = 0.2  # calls a round trip, for opening and closing
+HOPS = 2  # times that the bridge is woken in a round trip: once a direction
 
 
 def counted(lab: Lab, file: Path) -> Counter[str]:
@@ -36,7 +39,31 @@ def counted(lab: Lab, file: Path) -> Counter[str]:
     tracer.send_signal(signal.SIGINT)
     tracer.communicate(timeout=20)
     rows = re.findall(r"^\s*(\d+) (\w+)$", file.read_text(), re.MULTILINE)
-    return Counter({name: int(calls) for calls, name in rows if name != "total"})
+    # strace makes every call slow, so that threads meet at the interpreter's lock who never would: see the wake-ups
+    return Counter({name: int(calls) for calls, name in rows if name not in ("total", "futex")})
+
+
+def wake_ups(lab: Lab) -> float:
+    """Return how often the bridge's threads waited while MESSAGES went to and fro, by the kernel's own count."""
+    before = most = waits(lab.pids()["bridge"])
+    ping = lab.run_argv("ping", "64", str(MESSAGES), *endpoint(lab.x, A))
+    with subprocess.Popen(ping, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:  # a thread's count goes with the thread, at the end of the stream
+            most = max(most, waits(lab.pids()["bridge"]))
+            time.sleep(0.001)
+    assert process.returncode == 0
+    return (most - before) / (MESSAGES + WARM_UP)
+
+
+def waits(pid: int) -> int:
+    """Return the voluntary context switches of all threads of a process (proc(5))."""
+    count = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(OSError):
+            count += int(
+                re.findall(r"^voluntary_ctxt_switches:\s(\d+)", (task / "status").read_text(), re.MULTILINE)[0]
+            )
+    return count
 
 
 @pytest.mark.parametrize("pair", PAIRS)
@@ -48,7 +75,9 @@ def test_a_message_costs_the_bridge_what_its_two_media_must_have(pair: str, tmp_
         needed.update(side)
     with Lab(pair, f"calls-{pair}").up() as lab:
         calls = counted(lab, tmp_path / "calls")
+        woken = wake_ups(lab)
     trips = MESSAGES + WARM_UP
     for name, times in needed.items():
         assert times <= calls[name] / trips <= times + 0.1, (name, calls)
     assert calls.total() / trips <= needed.total() + SPARE, calls
+    assert HOPS - 0.5 <= woken <= HOPS + 0.5
