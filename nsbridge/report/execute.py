@@ -6,6 +6,7 @@ Parameters work as in papermill: a cell tagged `parameters` assigns the defaults
 
 import ast
 import asyncio
+import atexit
 import logging
 import os
 import subprocess
@@ -107,8 +108,12 @@ def execute(  # noqa: PLR0913 -- each keyword is one choice of the caller's
             )
         # What the kernel's own process prints beside the cells' outputs is noise: the cells' are caught by ipykernel.
         quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        with _own_errors(notebook.name, timeout):
-            _run(client.async_execute(env=os.environ | _ENVIRONMENT, **quiet))
+        try:
+            with _own_errors(notebook.name, timeout):
+                _run(client.async_execute(env=os.environ | _ENVIRONMENT, **quiet))
+        finally:
+            # The kernel has ended; nbclient would end it once more at exit, and fail where it never began.
+            atexit.unregister(client._cleanup_kernel)
     if progress:
         progress(len(code), len(code))
     return copy

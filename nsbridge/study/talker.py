@@ -44,7 +44,7 @@ class Talker:
             self._ending = True
             self._changed.wait_for(lambda: not self._awaited, patience)
             if self._client is not None and self._client.stdin is not None:
-                with suppress(OSError):
+                with suppress(OSError, ValueError):
                     self._client.stdin.close()
         for thread in self._threads:
             thread.join(max(0.1, deadline - time.monotonic()))
@@ -71,6 +71,9 @@ class Talker:
                 client.stdout.close()
             with self._changed:
                 self._client = None
+            if client.stdin is not None:
+                with suppress(OSError):
+                    client.stdin.close()
             client.kill()
             client.wait()
 

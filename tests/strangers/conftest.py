@@ -105,6 +105,19 @@ def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
     return held
 
 
+def settled(lab: Place) -> dict[str, int]:
+    """Return the traces once they stay the same for half a second."""
+    seen = [lab.traces()]
+
+    def same() -> bool:
+        time.sleep(0.5)
+        seen.append(lab.traces())
+        return seen[-1] == seen[-2]
+
+    assert eventually(same), seen[-2:]
+    return seen[-1]
+
+
 @pytest.fixture(scope="session")
 def home() -> Iterator[Path]:
     """A folder for these labs alone."""

@@ -13,7 +13,7 @@ import pytest
 
 from nsbridge.lab import Lab
 
-from .conftest import Place, eventually
+from .conftest import Place, eventually, settled
 
 PLACES = {"net": ["10.77.1.1", "7"], "ipc": ["5566"], "mnt": ["/run/nsbridge"]}
 CLIENTS = {"net": "nc", "ipc": "ipc-client", "mnt": "mnt-client.sh"}
@@ -85,8 +85,8 @@ def test_strangers_side_by_side(strange: Place) -> None:
 
 
 def test_a_stranger_who_is_killed_leaves_nothing(strange: Place) -> None:
-    assert eventually(lambda: strange.traces()["threads of bridge"] < 8)
-    before = strange.traces()
+    talk(client(strange), b"what is made once, is made by the first")
+    before = settled(strange)
     kind = strange.pair.partition("-")[0]
     with subprocess.Popen(client(strange), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
         assert process.stdin is not None

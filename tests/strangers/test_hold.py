@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from .conftest import FULL, Place, eventually
+from .conftest import FULL, Place, eventually, settled
 
 MIB = 1 << 20
 SIZES = (0, 1, 127, 128, 129, 2047, 2048, 2049, 8191, 8192, 8193, 16384, 16385, 65536, MIB, (64 if FULL else 4) * MIB)
@@ -55,8 +55,7 @@ def test_a_long_stream_takes_bounded_memory_and_disk(lab: Place) -> None:
 @pytest.mark.timeout(1200)
 def test_many_streams_leave_nothing_behind(lab: Place) -> None:
     lab.run("transfer", 1)
-    assert eventually(lambda: lab.traces()["queues in a"] in (0, 2) and lab.traces()["queues in b"] in (0, 2))
-    before = lab.traces()
+    before = settled(lab)
     process = subprocess.Popen(
         lab.argv("many", AT_ONCE, IN_TURN), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
