@@ -11,16 +11,23 @@ new=$place/new/$name stream=$place/open/$name
 watch() {
     mkfifo "$new.events"
     inotifywait -m -e modify,create,moved_to,delete,delete_self "$1" >"$new.events" 2>&1 &
-    trap "kill $! 2>&- || :" EXIT
+    watcher=$!
     exec 3<"$new.events"
     rm "$new.events"
     event=
     until [ "$event" = "Watches established." ]; do changed; done
 }
 changed() { read -r event <&3; }
+quit() {
+    rm -f "$new.events" "$new.part"
+    kill "${watcher:-$!}" 2>&- || :
+}
 
 # What comes on standard input, in segments of at most 65536 bytes, of which four may be there at once
 send() {
+    watcher=
+    trap quit EXIT
+    trap 'exit 1' HUP INT TERM
     watch "$stream/up"
     number=0
     while dd bs=65536 count=1 of="$new.part" 2>/dev/null && [ -s "$new.part" ]; do
@@ -28,7 +35,6 @@ send() {
         mv "$new.part" "$stream/up/$number"
         number=$((number + 1))
     done
-    rm -f "$new.part"
     : >"$stream/up/end"
 }
 
@@ -56,12 +62,12 @@ receive() {
     return 1
 }
 
+watcher=
+trap 'rm -rf "$new" "$stream" 2>&- || :; quit' EXIT # before both ends this is a break, and after them the close
+trap 'exit 1' HUP INT TERM
 mkdir "$new" "$new/up" "$new/down"
 chmod 777 "$new" "$new/up" "$new/down"
 watch "$new/down"
-watcher=$!
-trap 'kill $watcher 2>&- || :; rm -rf "$new" "$stream" 2>&- || :' EXIT # before both ends this is a break, and after them the close
-trap 'exit 1' HUP INT TERM
 mv "$new" "$stream"
 exec 4<&0
 (send <&4) &

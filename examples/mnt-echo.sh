@@ -8,9 +8,11 @@ place=${1:-/run/nsbridge}
 # watch NAME EVENTS FOLDER…: from now on each `changed` waits for one event, and names the file
 watch() {
     events=$place/new/$1.events
+    watcher=
+    trap 'trap - EXIT; kill "${watcher:-$!}" 2>&- || :; exit' EXIT TERM
     mkfifo "$events"
     inotifywait -m -e "$2" --format %f "$3" ${4+"$4"} >"$events" 2>&1 9>&- &
-    trap "trap - EXIT; kill $! 2>&- || :; exit" EXIT TERM
+    watcher=$!
     exec 3<"$events"
     rm "$events"
     event=

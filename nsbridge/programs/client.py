@@ -58,8 +58,9 @@ class Echoes(Output):
 
     def write(self, data: Buffer) -> None:
         """Write it, if it is what was sent."""
-        self._outstanding.settle(data)
+        self._outstanding.check(data)
         super().write(data)
+        self._outstanding.settle(data)  # only now: who waits for it goes on with a prompt
 
 
 class Conversation:

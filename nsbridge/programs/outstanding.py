@@ -22,8 +22,8 @@ class Outstanding:
         with self._changed:
             self._sent += data
 
-    def settle(self, data: Buffer) -> None:
-        """Take what came back off what is awaited.
+    def check(self, data: Buffer) -> None:
+        """Hold what came back against what is awaited.
 
         Raises:
             StreamError: it is not what was sent.
@@ -34,6 +34,10 @@ class Outstanding:
                 same = next((place for place, byte in enumerate(awaited) if byte != data[place]), len(awaited))
                 line = self._lines + awaited.count(b"\n", 0, same) + 1
                 raise StreamError(f"line {line} came back changed")
+
+    def settle(self, data: Buffer) -> None:
+        """Await no longer what has come back."""
+        with self._changed:
             del self._sent[: len(data)]
             self._lines += bytes(data).count(b"\n")
             self._changed.notify_all()

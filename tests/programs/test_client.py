@@ -147,7 +147,7 @@ def test_lines_that_did_not_come_back_are_numbered() -> None:
     assert outstanding.rest() == b"wo\r2\n\nfo"
     assert outstanding.missing() == r"lines 2 to 4 did not come back, beginning with 'wo\r2'"
     with pytest.raises(StreamError, match="line 2 came back changed"):
-        outstanding.settle(b"W")
+        outstanding.check(b"W")
     outstanding.settle(b"wo\r2\n\n")
     assert outstanding.missing() == "line 4 did not come back, beginning with 'fo'"
     outstanding.settle(b"fo")
