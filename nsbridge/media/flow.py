@@ -41,7 +41,7 @@ class Flow:
 
     def kick(self) -> None:
         """Carry what is there, unless another thread is at it (which then looks again); do not wait."""
-        while self._source.dirty and not self._stopped and self._busy.acquire(blocking=False):
+        while self._source.dirty and not self._stopped and self._busy.acquire(False):
             if not self._stopped and (rest := self._carry_on()):
                 self.behind = True
                 try:

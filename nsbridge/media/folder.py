@@ -130,7 +130,9 @@ class MntStream(Stream):
 
     def take(self) -> bytes:
         """Return what is there, without waiting; see Source."""
-        self._ends.check()
+        ends = self._ends
+        if ends.broken is not None:
+            ends.check()
         self.dirty = False  # first: an event may come at any time
         created, ending, orphaned = self._created, self._end_seen, self._orphaned
         try:
@@ -144,19 +146,21 @@ class MntStream(Stream):
             return data
         self._looked = created
         if ending:
-            self._ends.received = True
-        if orphaned and not self._ends.clean:
+            ends.received = True
+        if orphaned and not ends.clean:
             raise self._lose(_LOST)
         return data
 
     def event(self, mask: int, name: bytes) -> None:
         """See Watch."""
         if mask & _RARE:
-            self._rare(mask, name)
-        if self._flow is not None and self._flow.behind and (excess := self._reader.overrun()):
-            self._lose(excess)
+            self._rare(mask, name.rstrip(b"\0"))
         self.dirty = True
-        self._kick()
+        flow = self._flow
+        if flow is not None:
+            if flow.behind and (excess := self._reader.overrun()):
+                self._lose(excess)
+            flow.kick()
 
     def rescan(self) -> None:
         """See Watch."""

@@ -20,8 +20,9 @@ from nsbridge.media import inotify
 from nsbridge.media.base import spawn
 
 _EVENT = struct.Struct("iIII")  # wd, mask, cookie, length of the name
-_MANY = 16384  # bytes of events that are read at once
-
+_UNPACK = _EVENT.unpack_from
+_MANY = 4096  # bytes of events that are read at once: most often there is one
+_OWN = inotify.Q_OVERFLOW | inotify.IGNORED
 
 # a folder, not through a symbolic link, and not one that is watched here already
 _STRICTLY = inotify.ONLYDIR | inotify.DONT_FOLLOW | inotify.MASK_CREATE
@@ -31,7 +32,7 @@ class Watch(Protocol):
     """Who wants the events of one folder."""
 
     def event(self, mask: int, name: bytes) -> None:
-        """Something happened to `name` (b"" for the folder itself); must not wait."""
+        """Something happened to `name`, filled up with zeros (b"" for the folder itself); must not wait."""
 
     def rescan(self) -> None:
         """Events were lost: look at everything again; must not wait."""
@@ -156,19 +157,24 @@ class Hub:
     def _read(self) -> Collection[Watch | None]:
         """Read once and hand out; return the watches for which something happened."""
         data = os.read(self._fd, _MANY)
-        stirred: set[Watch | None] = {None}
-        offset = 0
-        while offset < len(data):
-            wd, mask, _, length = _EVENT.unpack_from(data, offset)
+        stirred: list[Watch | None] = [None]
+        offset, end = 0, len(data)
+        while offset < end:
+            wd, mask, _, length = _UNPACK(data, offset)
             offset += 16 + length
-            if mask & inotify.Q_OVERFLOW:
-                for watch in set(self._watches.values()):
-                    watch.rescan()
-                    stirred.add(watch)
-                continue
             if (who := self._watches.get(wd)) is not None:
-                who.event(mask, data[offset - length : offset].rstrip(b"\0"))
-                stirred.add(who)
-            if mask & inotify.IGNORED:
-                self._watches.pop(wd, None)
+                who.event(mask, data[offset - length : offset])
+                stirred.append(who)
+            if mask & _OWN:
+                stirred += self._act(wd, mask)
         return stirred
+
+    def _act(self, wd: int, mask: int) -> Collection[Watch]:
+        """Act on an event that concerns the descriptor itself; return the watches that have to look again."""
+        if mask & inotify.IGNORED:
+            self._watches.pop(wd, None)
+            return ()
+        lost = set(self._watches.values())
+        for watch in lost:
+            watch.rescan()
+        return lost

@@ -41,7 +41,7 @@ class MntListener(Listener):
     def event(self, mask: int, name: bytes) -> None:
         """See Watch."""
         if mask & inotify.MOVED_TO:
-            self._names.put(name)
+            self._names.put(name.rstrip(b"\0"))
         elif mask & inotify.DELETE_SELF:
             self._names.put(None)
 
@@ -159,7 +159,7 @@ class Mnt(Medium):
 
     def event(self, mask: int, name: bytes) -> None:
         """Tell the streams when the server has let its lock go."""
-        if mask & inotify.CLOSE_WRITE and name == b"lock":
+        if mask & inotify.CLOSE_WRITE and name.rstrip(b"\0") == b"lock":
             spawn(self._await_lock)
 
     def rescan(self) -> None:

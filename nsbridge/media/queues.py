@@ -65,8 +65,10 @@ class IpcStream(Stream):
 
     def read(self) -> bytes:
         """Wait for a message; see Stream."""
-        while not self._ends.received:
-            self._ends.check()
+        ends = self._ends
+        while not ends.received:
+            if ends.broken is not None:
+                ends.check()
             data, kind = self._receive()
             if kind == DATA and data and self._greeted:
                 return data
@@ -85,11 +87,11 @@ class IpcStream(Stream):
 
     def offer(self, data: Buffer) -> int:
         """Send messages while the queue takes them; see Stream."""
-        view, sent = memoryview(data), 0
-        while sent < len(view):
-            piece = bytes(view[sent : sent + self._chunk])
+        size, sent = len(data), 0
+        while sent < size:
+            piece = bytes(data if size <= self._chunk else memoryview(data)[sent : sent + self._chunk])
             try:
-                self._send(piece, block=False)
+                self._send(piece, False)
             except sysv_ipc.BusyError:
                 break
             sent += len(piece)
@@ -167,21 +169,19 @@ class IpcStream(Stream):
             else:
                 self._lose(f"ipc: message of type {kind} after the end")
 
-    def _send(self, data: bytes, *, block: bool = True) -> None:
-        self._ends.check()
+    def _send(self, data: bytes, block: bool = True) -> None:
         if self._gone:
             self._lose(_GONE)
+        if self._ends.broken is not None:
             self._ends.check()
         while True:
             try:
-                self._out.send(data, block, type=DATA)
+                return self._out.send(data, block, DATA)
             except sysv_ipc.BusyError:
                 raise
             except (sysv_ipc.Error, OSError) as error:
                 if not interrupted(error):
                     raise self._break(error) from None
-            else:
-                return
 
     def _signal(self, kind: int, body: bytes = b"") -> None:
         """Send a message that is not data, without waiting here; it takes its place behind the data."""
