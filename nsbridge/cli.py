@@ -113,7 +113,7 @@ def bench(args: argparse.Namespace) -> int:
     """Measure."""
     from nsbridge.study.bench import run  # noqa: PLC0415 — what it imports would slow the other commands
 
-    return run(_pairs(args), args.json)
+    return run(_pairs(args), args.json, args.rounds)
 
 
 def report(args: argparse.Namespace) -> int:
@@ -205,7 +205,9 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--pair", nargs="+", metavar="x-y", help="the pairs (default: net-ipc)")
         sub.add_argument("--all", action="store_true", help="all six pairs")
         if function is bench:
-            sub.add_argument("--json", type=Path, metavar="FILE", help="write the records there")
+            use = "write the records there, and every sample into a .csv file beside it"
+            sub.add_argument("--json", type=Path, metavar="FILE", help=use)
+            sub.add_argument("--rounds", type=int, default=5, metavar="N", help="take each measurement N times (5)")
         else:
             sub.add_argument("--out", type=Path, default=Path("report/out"), metavar="DIR", help="where the PDF goes")
     return parser

@@ -16,6 +16,11 @@ from nsbridge.errors import Broken, Refused, StreamError
 
 Buffer = bytes | bytearray | memoryview
 Done = Callable[[str | None], None]
+SWITCH = 10.0
+"""Seconds after which a thread asks for the interpreter's lock (sys.setswitchinterval) in a process of many streams.
+
+Every thread lets it go by itself at its next system call; to ask every 5 ms costs more than all else if many wait.
+"""
 
 
 def spawn(function: Callable[..., Any], *args: object) -> None:

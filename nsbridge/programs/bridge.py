@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 import pyprctl
 
 from nsbridge.errors import NsbridgeError, StreamError
-from nsbridge.media.base import Listener, Medium, Stream, serve, spawn
+from nsbridge.media.base import SWITCH, Listener, Medium, Stream, serve, spawn
 from nsbridge.media.table import medium
 from nsbridge.namespaces import Kind, join
 from nsbridge.programs.confine import confine
@@ -141,6 +141,7 @@ def _prepare() -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     threading.stack_size(_STACK)
+    sys.setswitchinterval(SWITCH)
     gc.freeze()
 
 

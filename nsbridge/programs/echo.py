@@ -10,7 +10,7 @@ import signal
 import sys
 
 from nsbridge.errors import NsbridgeError
-from nsbridge.media.base import Listener, Stream, serve, spawn
+from nsbridge.media.base import SWITCH, Listener, Stream, serve, spawn
 from nsbridge.media.table import medium
 
 
@@ -23,6 +23,7 @@ def main(words: list[str]) -> int:
     """Serve the endpoint given in words; SIGTERM ends it."""
     # waited for, not handled: a handler runs only once the main thread is back from the call it waits in
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    sys.setswitchinterval(SWITCH)
     try:
         with medium(*words).listen() as listener:
             spawn(_serve, listener)

@@ -1,77 +1,183 @@
-"""`nsbridge bench`: measures pairs, each in turn with what it is held against, and shows the ratios."""
+"""`nsbridge bench`: measures pairs, each in turn with what it is held against, and keeps every sample.
+
+The machine's speed drifts, so nothing is measured in one go: each round takes every case once, and what counts is the
+median of the rounds' medians, and its ratio to that of another case in the same rounds.
+"""
 
 from __future__ import annotations
 
+import csv
 import json
+import shutil
 import statistics
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
+from nsbridge.containers.roles import A
 from nsbridge.errors import UsageError
-from nsbridge.lab import Lab
+from nsbridge.lab import Lab, endpoint
 from nsbridge.study import baselines
-from nsbridge.study.measure import Record, flood_record, flood_seconds, rtt_record, rtt_samples
+from nsbridge.study.compiled import compiled
+from nsbridge.study.measure import Record, beside_idle, busy, flood_rate, memory, rate, read_json, record, rtt_samples
+from nsbridge.study.startup import cold, warm
 from nsbridge.tables import Table
 
-SIZES = (64, 1024, 65536)  # bytes of a message
-ROUNDS = 5  # how often each measurement is taken, in turn with its baselines, for the machine's speed drifts
-CHUNKS = 256  # chunks of a flood, of the largest size
+SIZES = {1: 500, 64: 2000, 1024: 500, 8192: 300, 65536: 100, 1 << 20: 10}  # bytes of a message: how many
+CHUNKS = {64: 20_000, 4096: 4_000, 65536: 512, 1 << 20: 32}  # bytes of a chunk: how many
+STREAMS = (10, 100, 1000)
+_SMALL, _LARGE = 64, 65536
+_ENDS = "/tmp/ends"  # noqa: S108 — in a container
+_SERVE = {"net": "net 7", "ipc": "ipc 5566", "mnt": "mnt /run/nsbridge"}
+_COLUMNS = ("pair", "what", "size", "streams", "baseline", "ends", "via", "round", "number", "value")
 
 
-def run(pairs: Sequence[str], file: Path | None) -> int:
-    """Measure each pair in a lab of its own; print the table and write the records to `file`."""
+@dataclass(frozen=True)
+class Case:
+    """One thing to measure."""
+
+    what: str
+    take: Callable[[], list[float]]
+    """Returns samples; none where the host lacks what it needs."""
+    keys: dict[str, Any] = field(default_factory=dict)
+    """What the record says of it besides."""
+
+
+def run(pairs: Sequence[str], file: Path | None, rounds: int) -> int:
+    """Measure each pair in labs of its own; print the table, and write records and samples.
+
+    Args:
+        pairs: such as `net-ipc`.
+        file: where the records go, in JSON; every sample goes beside it, in a file that ends in `.csv`.
+        rounds: how often each case is taken.
+
+    Raises:
+        UsageError: the file's folder is not there, or `rounds` is no number of rounds.
+    """
     if file is not None and not file.absolute().parent.is_dir():
         raise UsageError(f"there is no folder {file.absolute().parent}; make it, or give another file")
+    if rounds < 1:
+        raise UsageError(f"nothing can be measured in {rounds} rounds; give 1 or more")
     records: list[Record] = []
-    for pair in tqdm(pairs, desc="pairs", disable=not sys.stderr.isatty()):
-        with Lab(pair, f"bench-{pair}").up() as lab:
-            records += measure(lab)
+    rows: list[list[Any]] = []
+    for pair in pairs:
+        with bed(pair) as (cases, lab):
+            found, samples = measure(cases, lab, rounds)
+        records += found
+        rows += samples
     show(records).print()
     if file is not None:
         file.write_text(json.dumps(records, indent=1))
+        with file.with_suffix(".csv").open("w", newline="") as out:
+            csv.writer(out).writerows([_COLUMNS, *rows])
     return 0
 
 
-def measure(lab: Lab) -> list[Record]:
-    """Return the records of one lab and its baselines."""
-    records: list[Record] = []
-    for size in SIZES:
-        count = 1000 if size < SIZES[-1] else 100
-        sources: dict[str | None, Callable[[], list[float] | None]] = {None: lambda: rtt_samples(lab, size, count)}  # noqa: B023
-        if size == SIZES[0]:
-            sources |= {
-                "c": lambda: baselines.c_round_trips(lab.pair, size, count),  # noqa: B023
-                "direct": lambda: baselines.direct_round_trips(lab, size, count),  # noqa: B023
-                "socat": lambda: baselines.socat_round_trips(size, count),  # noqa: B023
-            }
-        samples: dict[str | None, list[float]] = {}
-        for _ in range(ROUNDS):
-            for baseline, source in sources.items():
-                samples.setdefault(baseline, []).extend(source() or [])
-        records += [rtt_record(lab, size, taken, baseline) for baseline, taken in samples.items() if taken]
-    ours, c = [], []
-    for _ in range(ROUNDS):
-        ours.append(flood_seconds(lab, SIZES[-1], CHUNKS))
-        if (seconds := baselines.c_flood(lab.pair, SIZES[-1], CHUNKS)) is not None:
-            c.append(seconds)
-    records.append(flood_record(lab, SIZES[-1], CHUNKS, statistics.median(ours)))
-    if c:
-        records.append(flood_record(lab, SIZES[-1], CHUNKS, statistics.median(c), "c"))
-    return records
+def measure(cases: Sequence[Case], lab: Lab, rounds: int) -> tuple[list[Record], list[list[Any]]]:
+    """Take every case in every round; return the records, and the rows of all samples (see _COLUMNS)."""
+    taken: list[list[list[float]]] = [[] for _ in cases]
+    with tqdm(total=rounds * len(cases), desc=lab.pair, disable=not sys.stderr.isatty()) as bar:
+        for _ in range(rounds):
+            for case, sets in zip(cases, taken, strict=True):
+                sets.append(case.take())
+                bar.update()
+    records, rows = [], []
+    for case, sets in zip(cases, taken, strict=True):
+        if not any(sets):
+            continue
+        middles = [statistics.median(samples) for samples in sets]
+        spread = {
+            name: round(of(middles), 2) for name, of in (("low", min), ("median", statistics.median), ("high", max))
+        }
+        pooled = [sample for samples in sets for sample in samples]
+        records.append(record(lab, case.what, pooled, count=len(pooled), rounds=spread, **case.keys))
+        about = [lab.pair, case.what, *(case.keys.get(name, "") for name in _COLUMNS[2:7])]
+        rows += [[*about, turn, number, round(sample, 3)] for turn, samples in enumerate(sets)
+                 for number, sample in enumerate(samples)]  # fmt: skip
+    return records, rows
+
+
+@contextmanager
+def bed(pair: str) -> Iterator[tuple[list[Case], Lab]]:
+    """Have what one pair is measured with: a lab and, if there is a compiler, one with client and server in C."""
+    program = compiled("ends")
+    with ExitStack() as stack:
+        lab = stack.enter_context(Lab(pair, f"bench-{pair}").up())
+        cases = [*_ours(lab), *_baselines(lab)]
+        if program is not None:
+            cases += _between_c_ends(_bare(stack.enter_context(Lab(pair, f"bench-{pair}-c")), program))
+        yield cases, lab
+
+
+def _bare(lab: Lab, program: Path) -> Lab:
+    """Make a lab whose client and server are the program `ends`."""
+    lab.prepare(server=f"exec {_ENDS} serve {_SERVE[lab.y]}")
+    for container in (lab.a, lab.b):
+        shutil.copy(program, container.bundle / "rootfs" / _ENDS.lstrip("/"))
+    lab.create()
+    lab.start()
+    for step in lab.steps:
+        lab.step(step)
+    lab.wait()
+    return lab
+
+
+def _ours(lab: Lab) -> Iterator[Case]:
+    for size, count in SIZES.items():
+        yield Case("rtt", partial(rtt_samples, lab, size, count), {"size": size})
+    for size, count in CHUNKS.items():
+        yield Case("throughput", partial(flood_rate, lab, size, count), {"size": size})
+    for streams in STREAMS:
+        keys = {"size": _SMALL, "streams": streams}
+        yield Case("idle", partial(beside_idle, lab, streams, _SMALL, 1000), keys)
+        yield Case("busy", partial(busy, lab, streams, _SMALL, max(5, 500 // streams)), keys)
+    for streams in (1, STREAMS[-1]):
+        yield Case("memory", partial(memory, lab, streams), {"streams": streams})
+    yield Case("warm start", partial(warm, lab.pair))
+    yield Case("cold start", partial(cold, lab.pair))
+
+
+def _baselines(lab: Lab) -> Iterator[Case]:
+    small, large = (_SMALL, SIZES[_SMALL]), (_LARGE, CHUNKS[_LARGE])
+    for what, take, how in (("rtt", baselines.c_round_trips, small), ("throughput", baselines.c_rate, large)):
+        yield Case(what, partial(take, lab.pair, *how), {"size": how[0], "baseline": "c", "ends": "c"})
+    for side, kind in (("a", lab.x), ("b", lab.y)):
+        take = partial(baselines.direct_round_trips, lab, side, *small)
+        yield Case("rtt", take, {"size": _SMALL, "baseline": "direct", "via": kind})
+    for relay in baselines.RELAYS:
+        keys = {"baseline": "socat", "ends": "c", "via": relay}
+        yield Case("rtt", partial(baselines.socat_round_trips, relay, *small), {"size": _SMALL, **keys})
+        yield Case("throughput", partial(baselines.socat_rate, relay, *large), {"size": _LARGE, **keys})
+
+
+def _between_c_ends(lab: Lab) -> Iterator[Case]:
+    """Yield the bridge's own part: its round trips and its throughput between a client and a server in C."""
+
+    def ends(what: str, size: int, count: int) -> dict[str, Any]:
+        return read_json(lab.a.exec_argv([_ENDS, what, *endpoint(lab.x, A), str(size), str(count)]))
+
+    small, large = (_SMALL, SIZES[_SMALL]), (_LARGE, CHUNKS[_LARGE])
+    yield Case("rtt", lambda: ends("ping", *small)["rtt_us"], {"size": _SMALL, "ends": "c"})
+    yield Case("throughput", lambda: rate(ends("flood", *large)), {"size": _LARGE, "ends": "c"})
 
 
 def show(records: Sequence[Record]) -> Table:
-    """Lay records out as a table; `of c` is the ratio to the C program in the same run."""
-    keys = ("p50_us", "p95_us", "p99_us", "max_us", "mib_per_s")
-    header = ["pair", "what", "bytes", "count", "who", "p50 µs", "p95 µs", "p99 µs", "max µs", "MiB/s", "of c"]
+    """Lay records out as a table; `of c` is the ratio to the C program in the same rounds."""
+    keys = ("p50_us", "p95_us", "p99_us", "max_us", "mib_per_s", "mib")
+    figures = ["p50 µs", "p95 µs", "p99 µs", "max µs", "MiB/s", "MiB", "of c"]
+    header = ["pair", "what", "bytes", "streams", "relay", "ends", *figures]
     rows = [
         [
-            *(str(each[key]) for key in ("pair", "what", "size", "count")),
-            each["baseline"] or "nsbridge",
-            *(str(each.get(key, "")) for key in keys),
+            *(str(each.get(key, "")) for key in ("pair", "what", "size", "streams")),
+            " ".join(filter(None, (each["baseline"] or "bridge", each.get("via")))),
+            each.get("ends", "nsbridge"),
+            *(f"{each[key]:,.1f}" if key in each else "" for key in keys),
             _ratio(each, records),
         ]
         for each in records
@@ -79,10 +185,8 @@ def show(records: Sequence[Record]) -> Table:
     return Table(header, rows)
 
 
-def _ratio(record: Record, records: Sequence[Record]) -> str:
-    same = ("pair", "what", "size")
-    key = "p50_us" if record["what"] == "rtt" else "mib_per_s"
+def _ratio(found: Record, records: Sequence[Record]) -> str:
     for other in records:
-        if other["baseline"] == "c" and all(other[name] == record[name] for name in same):
-            return f"{record[key] / other[key]:.2f}"
+        if other["baseline"] == "c" and all(other.get(key) == found.get(key) for key in ("pair", "what", "size")):
+            return f"{found['rounds']['median'] / other['rounds']['median']:.2f}"
     return ""

@@ -3,7 +3,8 @@
  *   floor chain X Y SIZE COUNT      round trips through a relay from medium X to medium Y
  *   floor flood X Y SIZE COUNT      COUNT chunks of SIZE bytes, while their echoes come back
  *   floor client PORT SIZE COUNT    round trips over TCP to 127.0.0.1, whoever serves there
- *   floor server PATH               echoes one stream socket connection
+ *   floor pour PORT SIZE COUNT      the chunks, likewise
+ *   floor server PATH               echoes one connection to a UNIX socket, or to a TCP port of 127.0.0.1
  *
  * X and Y are net, ipc or mnt; Y may be "-" for no relay at all. One stream, no framing, no ends, no breaks: less
  * than a bridge must do, so that it stands below one. Prints what ping.py and flood.py print.
@@ -168,28 +169,32 @@ static void flood(struct end *end, int size, int count) {
 }
 
 static int serve(const char *path) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    strncpy(address.sun_path, path, sizeof address.sun_path - 1);
-    int listener = socket(AF_UNIX, SOCK_STREAM, 0);
-    if (bind(listener, (void *)&address, sizeof address) || listen(listener, 8)) err(1, "%s", path);
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    struct sockaddr_in place = {.sin_family = AF_INET, .sin_port = htons(atoi(path))};
+    int local = path[0] == '/', listener = socket(local ? AF_UNIX : AF_INET, SOCK_STREAM, 0), one = 1;
+    strncpy(name.sun_path, path, sizeof name.sun_path - 1);
+    place.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (bind(listener, local ? (void *)&name : (void *)&place, local ? sizeof name : sizeof place) || listen(listener, 8))
+        err(1, "%s", path);
     puts("ready");
     fflush(stdout);
     struct end end = {.kind = 'n'};
     struct message *buffer = malloc(sizeof *buffer);
     end.in = end.out = accept(listener, NULL, NULL);
+    setsockopt(end.in, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     for (ssize_t got; (got = take(&end, buffer)) > 0;) put(&end, buffer, got);
     return 0;
 }
 
 int main(int argc, char **argv) {
     if (argc == 3 && !strcmp(argv[1], "server")) return serve(argv[2]);
-    if (argc == 5 && !strcmp(argv[1], "client")) {
+    if (argc == 5 && (!strcmp(argv[1], "client") || !strcmp(argv[1], "pour"))) {
         struct end end = {.kind = 'n'};
         end.in = end.out = tcp(atoi(argv[2]), NULL);
-        ping(&end, atoi(argv[3]), atoi(argv[4]));
+        (argv[1][0] == 'p' ? flood : ping)(&end, atoi(argv[3]), atoi(argv[4]));
         return 0;
     }
-    if (argc != 6) errx(2, "usage: floor chain|flood X Y SIZE COUNT, floor client PORT SIZE COUNT, floor server PATH");
+    if (argc != 6) errx(2, "usage: floor chain|flood X Y SIZE COUNT, floor client|pour PORT SIZE COUNT, floor server PLACE");
     int flooding = !strcmp(argv[1], "flood");
     if (!mkdtemp(folder)) err(1, "%s", folder);
     atexit(clean);

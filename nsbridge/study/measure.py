@@ -9,11 +9,15 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from nsbridge.census import census
 from nsbridge.containers import runc
 from nsbridge.containers.roles import A
 from nsbridge.errors import NsbridgeError
@@ -21,11 +25,21 @@ from nsbridge.lab import Lab, endpoint
 from nsbridge.privilege import rootless
 
 Record = dict[str, Any]
+_PERCENTILES = ("p50_us", "p95_us", "p99_us", "max_us")
+_OTHER_UNITS = {"throughput": "mib_per_s", "memory": "mib"}
 
 
 def environment(lab: Lab | None = None) -> dict[str, Any]:
     """Return what a reader needs to judge a figure: machine, kernel, versions and, of a lab, the namespaces."""
-    facts: dict[str, Any] = {
+    facts = dict(_host())
+    if lab is not None:
+        facts["namespaces"] = census(lab.pids())
+    return facts
+
+
+@cache
+def _host() -> dict[str, Any]:
+    return {
         "machine": platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
         "kernel": platform.release(),
@@ -33,10 +47,6 @@ def environment(lab: Lab | None = None) -> dict[str, Any]:
         "runc": runc.version(),
         "user": "ordinary" if rootless() else "root",
     }
-    if lab is not None:
-        status = lab.status()
-        facts["namespaces"] = {side: status[side]["namespaces"] for side in ("a", "bridge", "b")}
-    return facts
 
 
 def round_trips(lab: Lab, size: int = 64, count: int = 2000) -> tuple[Record, list[float]]:
@@ -60,9 +70,7 @@ def rtt_samples(lab: Lab, size: int, count: int) -> list[float]:
 
 def rtt_record(lab: Lab, size: int, samples: Sequence[float], baseline: str | None = None) -> Record:
     """Make the record of samples in microseconds, which a baseline took if it is named."""
-    p50, p95, p99, largest = (round(float(each), 2) for each in np.percentile(samples, [50, 95, 99, 100]))
-    figures = {"p50_us": p50, "p95_us": p95, "p99_us": p99, "max_us": largest}
-    return _record(lab, what="rtt", size=size, count=len(samples), baseline=baseline, **figures)
+    return record(lab, "rtt", samples, size=size, count=len(samples), baseline=baseline)
 
 
 def sizes(lab: Lab, of: Sequence[int] = (16, 64, 256, 1024, 4096, 16384, 65536), count: int = 300) -> list[Record]:
@@ -76,19 +84,49 @@ def throughput(lab: Lab, size: int = 65536, count: int = 512) -> Record:
     Raises:
         NsbridgeError: as `round_trips`.
     """
-    return flood_record(lab, size, count, flood_seconds(lab, size, count))
+    return record(lab, "throughput", flood_rate(lab, size, count), size=size, count=count)
 
 
-def flood_seconds(lab: Lab, size: int, count: int) -> float:
-    """Return the seconds until all chunks are back; see `throughput`."""
-    seconds: float = read_json(_argv(lab, "flood", size, count))["seconds"]
-    return seconds
+def flood_rate(lab: Lab, size: int, count: int) -> list[float]:
+    """Return the MiB a second alone; see `throughput`."""
+    return rate(read_json(_argv(lab, "flood", size, count)))
 
 
-def flood_record(lab: Lab, size: int, count: int, seconds: float, baseline: str | None = None) -> Record:
-    """Make the record of a flood, which a baseline took if it is named."""
-    figures = {"mib_per_s": round(size * count / (1 << 20) / seconds, 1)}
-    return _record(lab, what="throughput", size=size, count=count, baseline=baseline, **figures)
+def rate(found: Mapping[str, Any]) -> list[float]:
+    """Return the MiB a second of what a flood printed; nothing if it did not run."""
+    return [found["size"] * found["count"] / (1 << 20) / found["seconds"]] if found else []
+
+
+def beside_idle(lab: Lab, streams: int, size: int, count: int) -> list[float]:
+    """Return round trips through one stream while `streams` - 1 others are open and silent."""
+    with _held(lab, streams - 1):
+        return rtt_samples(lab, size, count)
+
+
+def busy(lab: Lab, streams: int, size: int, rounds: int) -> list[float]:
+    """Return the microseconds a message takes when each of `streams` streams has one on its way."""
+    argv = lab.run_argv("ring", str(streams), str(size), str(rounds), *endpoint(lab.x, A))
+    found: list[float] = read_json(argv)["us"]
+    return found
+
+
+def memory(lab: Lab, streams: int) -> list[float]:
+    """Return the MiB that the bridge has resident while `streams` streams are open (VmRSS in proc(5))."""
+    with _held(lab, streams):
+        status = Path(f"/proc/{lab.pids()['bridge']}/status").read_text()
+    return [int(status.partition("VmRSS:")[2].split()[0]) / 1024]
+
+
+@contextmanager
+def _held(lab: Lab, streams: int) -> Iterator[None]:
+    """Have so many streams open, each of which has echoed a word."""
+    argv = lab.run_argv("many", str(streams), "0", *endpoint(lab.x, A))
+    pipe = subprocess.PIPE
+    with subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        if process.stdout is None or not process.stdout.readline():
+            raise NsbridgeError(f"{streams} streams cannot be open at once: {process.communicate()[1].strip()}")
+        yield
+        process.communicate("\n")
 
 
 def read_json(argv: Sequence[str]) -> dict[str, Any]:
@@ -104,8 +142,14 @@ def read_json(argv: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def _record(lab: Lab, **keys: object) -> Record:
-    return {"pair": lab.pair, **keys, "environment": environment(lab)}
+def record(lab: Lab, what: str, samples: Sequence[float], **keys: object) -> Record:
+    """Make a record of samples in the unit of `what`: MiB (memory), MiB a second (throughput), or microseconds."""
+    if what in _OTHER_UNITS:
+        figures = {_OTHER_UNITS[what]: round(float(np.median(samples)), 1)}
+    else:
+        found = np.percentile(samples, [50, 95, 99, 100])
+        figures = {name: round(float(each), 2) for name, each in zip(_PERCENTILES, found, strict=True)}
+    return {"pair": lab.pair, "what": what, "baseline": None, **keys, **figures, "environment": environment(lab)}
 
 
 def _argv(lab: Lab, program: str, size: int, count: int) -> list[str]:
