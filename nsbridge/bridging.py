@@ -35,9 +35,9 @@ class BridgeProcess:
         """The process, as the host sees it."""
         return self._process.pid
 
-    def order(self, a: int, b: int, x: list[str], y: list[str]) -> None:
-        """Tell it its two processes and its two endpoints (in words, as media.table takes them)."""
-        self._say(json.dumps({"a": a, "b": b, "x": x, "y": y}))
+    def order(self, a: int, b: int, x: list[str], y: list[str], stamps: bool = False) -> None:
+        """Tell it its two processes, its two endpoints in words, as for media.table, and whether to note times."""
+        self._say(json.dumps({"a": a, "b": b, "x": x, "y": y, "stamps": stamps}))
 
     def step(self, name: str) -> dict[Kind, int]:
         """Take one of STEPS and return the namespaces that the bridge is in afterwards.

@@ -52,17 +52,18 @@ class Lab:
 
     steps = STEPS
 
-    def __init__(self, pair: str = "net-ipc", name: str = "lab") -> None:
+    def __init__(self, pair: str = "net-ipc", name: str = "lab", stamps: bool = False) -> None:
         """Name a lab; nothing is made yet.
 
         Args:
             pair: the kinds shared with A and with B, such as `net-ipc`.
             name: lower-case letters, digits, `.`, `_` and `-`.
+            stamps: whether the bridge and the echo server note the times at which bytes pass; see study/hops.py.
 
         Raises:
             UsageError: there is no such pair, or the name cannot be one.
         """
-        self.name = name
+        self.name, self._stamps = name, stamps
         self.x, self.y = parse(pair)
         home = privilege.home()
         self.folder = folder_of(name)
@@ -150,7 +151,9 @@ class Lab:
         waiting = read(template(A.name))["process"]["args"]  # another's program, a shell say, would end at once
         # on any address: a container that is started again gets its own only then
         echo = python_argv(
-            "nsbridge.programs.echo", *(["net", _ANY_ADDRESS, "7"] if self.y == "net" else endpoint(self.y, B))
+            "nsbridge.programs.echo",
+            *["--stamps"] * self._stamps,
+            *(["net", _ANY_ADDRESS, "7"] if self.y == "net" else endpoint(self.y, B)),
         )
         changes = []
         for container, program in ((self.a, waiting), (self.b, echo if server is None else [*_SHELL, server])):
@@ -177,7 +180,7 @@ class Lab:
         """Tell the bridge which processes and endpoints it has to join."""
         self._record.write(self.name)
         if self._bridge is not None:
-            self._bridge.order(self._record.a, self._record.b, endpoint(self.x, A), self._service())
+            self._bridge.order(self._record.a, self._record.b, endpoint(self.x, A), self._service(), self._stamps)
 
     def start(self) -> None:
         """Let both containers run their programs."""

@@ -1,8 +1,8 @@
 """The bridge: joins one namespace of A and another of B, and relays streams from the one to the other.
 
-It is driven from outside: standard input has its order in JSON (`{"a": pid, "b": pid, "x": words, "y": words}`) on
-one line, then a step on each; it answers each step with a line of JSON. It knows two processes and two endpoints,
-and neither runc nor a lab nor echo.
+It is driven from outside: standard input has its order in JSON (`{"a": pid, "b": pid, "x": words, "y": words}`, and
+`"stamps": true` to note times) on one line, then a step on each; it answers each step with a line of JSON. It knows
+two processes and two endpoints, and neither runc nor a lab nor echo.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import select
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pyprctl
@@ -26,6 +27,7 @@ from nsbridge.media.base import SWITCH, Listener, Medium, Stream, serve, spawn
 from nsbridge.media.table import medium
 from nsbridge.namespaces import Kind, join
 from nsbridge.programs.confine import confine
+from nsbridge.programs.stamps import Stamped
 from nsbridge.relay import Relay
 
 STEPS = ("open", "join x", "join y", "attach", "confine", "serve")
@@ -41,6 +43,8 @@ class Bridge:
     b: int
     x: list[str]
     y: list[str]
+    stamps: bool = False
+    """Whether the times are noted at which bytes pass."""
     _pidfds: dict[str, int] = field(default_factory=dict)
     _listener: Listener | None = None
     _server: Medium | None = None
@@ -89,10 +93,10 @@ class Bridge:
         if self._listener is None or self._server is None:
             raise NsbridgeError(f"there is nothing to serve; {_ORDER}")
         spawn(self._watch)
-        server = self._server
+        server, marked = self._server, (Stamped if self.stamps else lambda stream, _: stream)
         serve(
             self._listener,
-            lambda stream: spawn(_relay, stream, server),
+            lambda stream: spawn(_relay, stream, server, marked),
             lambda reason: _log(f"a stream was turned away: {reason}"),
         )
 
@@ -112,9 +116,14 @@ class Bridge:
         os._exit(3)
 
 
-def _relay(stream: Stream, server: Medium) -> None:
+def _relay(stream: Stream, server: Medium, marked: Callable[[Stream, str], Stream]) -> None:
     try:
-        Relay(stream, server.connect(), lambda reason: _log(f"a stream broke: {reason}") if reason else None)
+        there = server.connect()
+        Relay(
+            marked(stream, "down"),
+            marked(there, "up"),
+            lambda reason: _log(f"a stream broke: {reason}") if reason else None,
+        )
     except StreamError as error:
         _log(f"a stream was turned away: {error}")
         stream.close()

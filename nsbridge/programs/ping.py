@@ -1,6 +1,6 @@
 """Measures round trips: sends, waits for the echo, and notes the time. Runs where a client runs.
 
-Prints JSON: `{"size": bytes, "rtt_us": [microseconds, …], "pid": …}`.
+Prints JSON: `{"size": bytes, "rtt_us": [microseconds, …], "sent_ns": [nanoseconds of CLOCK_MONOTONIC, …]}`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from nsbridge.media.base import Stream
 from nsbridge.media.table import medium
 
 
-def ping(stream: Stream, size: int, count: int, warm_up: int) -> list[float]:
-    """Return `count` round-trip times in microseconds of messages of `size` bytes, after `warm_up` unnoted ones.
+def ping(stream: Stream, size: int, count: int, warm_up: int) -> list[tuple[int, int]]:
+    """Return when each of `count` messages of `size` bytes went and was back, in ns, after `warm_up` unnoted ones.
 
     Raises:
         StreamError: an echo is not what was sent.
     """
-    clock, read, write = time.perf_counter_ns, stream.read, stream.write
-    times: list[float] = []
+    clock, read, write = time.monotonic_ns, stream.read, stream.write
+    times: list[tuple[int, int]] = []
     message = os.urandom(size)
     gc.disable()
     for number in range(warm_up + count):
@@ -32,11 +32,11 @@ def ping(stream: Stream, size: int, count: int, warm_up: int) -> list[float]:
         echo = read()
         while len(echo) < size:
             echo += read()
-        took = clock() - start
+        back = clock()
         if echo != message:
             raise StreamError(f"message {number} came back changed")
         if number >= warm_up:
-            times.append(took / 1000)
+            times.append((start, back))
     return times
 
 
@@ -51,7 +51,8 @@ def main(words: list[str]) -> int:
     except NsbridgeError as error:
         print(f"ping: {error}", file=sys.stderr)
         return 1
-    json.dump({"size": size, "rtt_us": times}, sys.stdout)
+    taken = [(back - sent) / 1000 for sent, back in times]
+    json.dump({"size": size, "rtt_us": taken, "sent_ns": [sent for sent, _ in times]}, sys.stdout)
     return 0
 
 

@@ -13,13 +13,13 @@ from nsbridge.record import labs
 _ours: set[str] = set()
 
 
-def fresh(pair: str, name: str) -> Lab:
-    """Return a new lab, after one of the same name was taken down; nothing is made yet.
+def fresh(pair: str, name: str, stamps: bool = False) -> Lab:
+    """Return a new lab (see Lab), after one of the same name was taken down; nothing is made yet.
 
     Raises:
         UsageError: there is no such pair, or the name cannot be one.
     """
-    lab = Lab(pair, name)
+    lab = Lab(pair, name, stamps)
     remove(name)
     _ours.add(name)
     return lab

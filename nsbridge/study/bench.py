@@ -23,6 +23,7 @@ from tqdm import tqdm
 from nsbridge.containers.roles import A
 from nsbridge.errors import UsageError
 from nsbridge.lab import Lab, endpoint
+from nsbridge.show.labs import fresh
 from nsbridge.study import baselines
 from nsbridge.study.compiled import compiled
 from nsbridge.study.measure import Record, beside_idle, busy, flood_rate, memory, rate, read_json, record, rtt_samples
@@ -31,7 +32,7 @@ from nsbridge.tables import Table
 
 SIZES = {1: 500, 64: 2000, 1024: 500, 8192: 300, 65536: 100, 1 << 20: 10}  # bytes of a message: how many
 CHUNKS = {64: 20_000, 4096: 4_000, 65536: 512, 1 << 20: 32}  # bytes of a chunk: how many
-STREAMS = (10, 100, 1000)
+STREAMS = (1, 10, 100, 1000)
 _SMALL, _LARGE = 64, 65536
 _ENDS = "/tmp/ends"  # noqa: S108 — in a container
 _SERVE = {"net": "net 7", "ipc": "ipc 5566", "mnt": "mnt /run/nsbridge"}
@@ -103,15 +104,28 @@ def measure(cases: Sequence[Case], lab: Lab, rounds: int) -> tuple[list[Record],
     return records, rows
 
 
+def compared(pair: str, name: str = "bench", rounds: int = 3) -> list[Record]:
+    """Measure round trips of 64 bytes of one pair beside all that it is held against; see `run`."""
+    with bed(pair, name) as (cases, lab):
+        chosen = [case for case in cases if case.what == "rtt" and case.keys["size"] == _SMALL]
+        return measure(chosen, lab, rounds)[0]
+
+
+def crowded(pair: str, name: str = "bench") -> list[Record]:
+    """Measure one pair with few streams and with many: idle, busy, and the bridge's memory."""
+    with bed(pair, name) as (cases, lab):
+        return measure([case for case in cases if case.what in ("idle", "busy", "memory")], lab, 1)[0]
+
+
 @contextmanager
-def bed(pair: str) -> Iterator[tuple[list[Case], Lab]]:
+def bed(pair: str, name: str = "bench") -> Iterator[tuple[list[Case], Lab]]:
     """Have what one pair is measured with: a lab and, if there is a compiler, one with client and server in C."""
     program = compiled("ends")
     with ExitStack() as stack:
-        lab = stack.enter_context(Lab(pair, f"bench-{pair}").up())
+        lab = stack.enter_context(fresh(pair, f"{name}-{pair}").up())
         cases = [*_ours(lab), *_baselines(lab)]
         if program is not None:
-            cases += _between_c_ends(_bare(stack.enter_context(Lab(pair, f"bench-{pair}-c")), program))
+            cases += _between_c_ends(_bare(stack.enter_context(fresh(pair, f"{name}-{pair}-c")), program))
         yield cases, lab
 
 
@@ -133,12 +147,12 @@ def _ours(lab: Lab) -> Iterator[Case]:
         yield Case("rtt", partial(rtt_samples, lab, size, count), {"size": size})
     for size, count in CHUNKS.items():
         yield Case("throughput", partial(flood_rate, lab, size, count), {"size": size})
+    for streams in (1, STREAMS[-1]):
+        yield Case("memory", partial(memory, lab, streams), {"streams": streams})
     for streams in STREAMS:
         keys = {"size": _SMALL, "streams": streams}
         yield Case("idle", partial(beside_idle, lab, streams, _SMALL, 1000), keys)
         yield Case("busy", partial(busy, lab, streams, _SMALL, max(5, 500 // streams)), keys)
-    for streams in (1, STREAMS[-1]):
-        yield Case("memory", partial(memory, lab, streams), {"streams": streams})
     yield Case("warm start", partial(warm, lab.pair))
     yield Case("cold start", partial(cold, lab.pair))
 

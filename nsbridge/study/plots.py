@@ -10,8 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from nsbridge.pairs import KINDS, PAIRS
+from nsbridge.study.hops import Hops
 from nsbridge.study.measure import Record
-from nsbridge.study.style import INK, LINES, QUIET, figure, subtitle
+from nsbridge.study.placement import Placed
+from nsbridge.study.style import INK, LINES, QUIET, SHADES, figure, subtitle
 
 _LABELS = dict(zip(PAIRS, LINES, strict=True))
 
@@ -109,6 +111,77 @@ def heat(records: Sequence[Record], pair: str = "") -> Figure:
         axes.spines[:].set_visible(False)
         made.colorbar(image, ax=axes, label="median round trip (µs)", shrink=0.9)
     return made
+
+
+def hops(found: Sequence[Hops]) -> Figure:
+    """Draw the round trip of each pair as a bar in four parts: hatched, the write that is still under way."""
+    with figure(0.9 + 0.42 * len(found)) as (made, axes):
+        for row, each in enumerate(found):
+            left = 0.0
+            writing = np.median(each.writing, axis=0)
+            for number, (name, width) in enumerate(each.medians.items()):
+                colour = SHADES[number]
+                axes.barh(row, width, left=left, color=colour, edgecolor="#1f3a5f", linewidth=0.5, height=0.6,
+                          label=name if row == 0 else None)  # fmt: skip
+                if number:
+                    part = min(float(writing[number - 1]), width)
+                    axes.barh(
+                        row, part, left=left, color="none", edgecolor="#1f3a5f", hatch="////", linewidth=0, height=0.6
+                    )
+                axes.text(left + width / 2, row, f"{width:.0f}", ha="center", va="center", fontsize=7.5, color=INK,
+                          bbox={"facecolor": colour, "edgecolor": "none", "pad": 0.8})  # fmt: skip
+                left += width
+        axes.set_yticks(range(len(found)), [each.pair for each in found])
+        axes.invert_yaxis()
+        axes.grid(visible=False, axis="y")
+        axes.set_xlabel(f"round trip of {found[0].size} bytes (µs)")
+        axes.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=7.5, handlelength=1.2)
+    return made
+
+
+def against(records: Sequence[Record]) -> Figure:
+    """Draw the median round trips of a bench's records of one size beside each other: ours, C, socat, no bridge."""
+    rows = [(_who(each), each["rounds"]) for each in records]
+    with figure(0.7 + 0.27 * len(rows)) as (made, axes):
+        for row, (name, spread) in enumerate(rows):
+            look = {"color": "#a9c6e8", "hatch": "////"} if name.startswith("the bridge") else {"color": "#e4e7ea"}
+            axes.barh(row, spread["median"], edgecolor="#1f3a5f", linewidth=0.5, height=0.62, **look)
+            axes.plot([spread["low"], spread["high"]], [row, row], color=INK, linewidth=1, marker="|", markersize=5)
+            axes.text(spread["high"], row, f"  {spread['median']:.0f}", va="center", fontsize=8)
+        axes.set_yticks(range(len(rows)), [name for name, _ in rows])
+        axes.invert_yaxis()
+        axes.grid(visible=False, axis="y")
+        axes.set_xlim(0, 1.1 * max(spread["high"] for _, spread in rows))
+        axes.set_xlabel(f"round trip of {records[0]['size']} bytes (µs): median of the rounds, and their spread")
+        title = f"{records[0]['pair']}. {subtitle(records[0]['environment'])}"
+        made.suptitle(title, x=0.01, ha="left", fontsize=8, color=QUIET)
+    return made
+
+
+def placement(found: Placed) -> Figure:
+    """Draw for each placement which share of the round trips took at most so long."""
+    with figure(2.4) as (made, axes):
+        for (name, values), (colour, dash) in zip(found.samples.items(), LINES[::2], strict=False):
+            label = f"{name}: {found.medians[name]:.0f} µs"
+            axes.ecdf(np.asarray(values), color=colour, linestyle=dash, label=label)
+        everything = np.concatenate([np.asarray(values) for values in found.samples.values()])
+        axes.set_xlim(float(np.percentile(everything, 0.1)) * 0.95, float(np.percentile(everything, 97)))
+        axes.set_xlabel("round trip (µs)")
+        axes.set_ylabel("share of the messages")
+        axes.legend(loc="lower right", title="median", title_fontsize=8)
+        axes.set_title(f"{found.pair}. {subtitle(dict(found.environment))}")
+    return made
+
+
+def _who(found: Record) -> str:
+    """Return, in words, who relayed."""
+    via = found.get("via", "")
+    return {
+        None: f"the bridge, ends in {'C' if found.get('ends') == 'c' else 'Python'}",
+        "c": "a relay in C, ends in C",
+        "socat": f"socat, {via.replace('-', ' to ')}, ends in C",
+        "direct": f"no bridge, {via} alone, ends in Python",
+    }[found["baseline"]]
 
 
 def _decades(axis: Axis) -> None:

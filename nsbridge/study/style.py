@@ -16,6 +16,8 @@ WIDTH = 6.2
 INK, QUIET, HAIR = "#1f2933", "#5f6b76", "#c9d0d6"
 OWNERS = {"host": "#e4e7ea", "A": "#a9c6e8", "B": "#f5d39b", "its own": "#ffffff"}
 HATCHES = {"host": "", "A": "////", "B": "....", "its own": ""}
+SHADES = ("#dfe7f0", "#a9c6e8", "#f5d39b", "#fbeed6")
+"""Fillings of a bar's parts, by their number."""
 LINES = (
     ("#1f3a5f", "-"), ("#1f3a5f", "--"), ("#b5651d", "-"), ("#b5651d", "--"), ("#4a7c59", "-"), ("#4a7c59", "--"),
 )  # fmt: skip
