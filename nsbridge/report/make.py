@@ -29,6 +29,7 @@ NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 _TOGETHER = ("01-bundles", "02-containers")  # these measure no time
 _ALONE = "03-bridge"
 _ALL_PAIRS = "04-pairs"
+_AFTER = ("05-speed",)
 _PATIENCE = 120  # seconds for one cell
 _NAME = "report"  # what the names of a report's labs begin with
 
@@ -49,7 +50,7 @@ def make(pairs: Sequence[str], out: Path, say: Say) -> list[Path]:
         NsbridgeError: a cell of a notebook failed, or it could not be rendered.
     """
     chapters = {path.stem: Notebook.read(path) for path in sorted(NOTEBOOKS.glob("*.ipynb"))}
-    if not {*_TOGETHER, _ALONE, _ALL_PAIRS} <= {*chapters}:
+    if not {*_TOGETHER, _ALONE, _ALL_PAIRS, *_AFTER} <= {*chapters}:
         raise UsageError(f"the notebooks are not in {NOTEBOOKS}; run this from a clone, installed by scripts/setup")
     _writable(out)
     made: list[Path] = []
@@ -78,10 +79,11 @@ class _Maker:
         self._say(f"{pair}: {', '.join(_TOGETHER)}")
         with ThreadPoolExecutor(len(_TOGETHER)) as pool:
             executed = list(pool.map(partial(self._execute, pair=pair), _TOGETHER))
-        for name in (_ALONE, _ALL_PAIRS):
+        for name in (_ALONE, _ALL_PAIRS, *_AFTER):
             self._say(f"{pair}: {name}")
             executed.append(self._execute(name, pair))
-        self._last = executed[-1]
+            if name == _ALL_PAIRS:
+                self._last = executed[-1]
         self._say(f"{pair}: rendering")
         return render(executed, front.of(pair, executed, begin), out / pair)
 
