@@ -39,6 +39,7 @@ struct end {
     int events, room, up, down;   /* mnt: inotify for reading and for writing; the folders written to and read from */
     int segment[2];               /* mnt: numbers of the segments written and read */
     long done[2];                 /* mnt: bytes written to and read of them */
+    int more;                     /* mnt: there may be something to read of which no event will tell */
 };
 struct message { long type; char body[CHUNK]; };
 
@@ -77,16 +78,23 @@ static void remove_segment(int folder, int number) {
     unlinkat(folder, name, 0);
 }
 
+/* Wait for an event of the folder that is read; note whether it came with others, of which nothing will tell again. */
+static void wake(struct end *end) {
+    char events[4096];
+    ssize_t size = read(end->events, events, sizeof events);
+    if (size < 0) err(1, "inotify");
+    end->more = size > (ssize_t)(sizeof(struct inotify_event) + ((struct inotify_event *)events)->len);
+}
+
 /* Wait for bytes; 0 at the end, or when the stream is gone. */
 static ssize_t take(struct end *end) {
-    char events[4096];
     ssize_t got;
     if (end->kind == 'n') return read(end->in, buffer.body, CHUNK);
     if (end->kind == 'i') {
         while ((got = msgrcv(end->in, &buffer, CHUNK, 0, 0)) >= 0 && buffer.type == HELLO);
         return got < 0 || buffer.type != DATA ? 0 : got;
     }
-    for (;;) {
+    for (int ended = 0;; ended = faccessat(end->down, "end", F_OK, 0) == 0) { /* what was written before it is read first */
         if (end->in < 0) end->in = open_segment(end->down, end->segment[1], O_RDONLY);
         if (end->in >= 0 && (got = read(end->in, buffer.body, CHUNK)) > 0) {
             end->done[1] += got;
@@ -99,17 +107,16 @@ static ssize_t take(struct end *end) {
             continue;
         }
         struct stat folder;
-        if (faccessat(end->down, "end", F_OK, 0) == 0) return 0;
+        if (ended) return 0;
+        if (faccessat(end->down, "end", F_OK, 0) == 0) continue;
         if (fstat(end->down, &folder) || folder.st_nlink == 0) return 0; /* it was removed: a break */
-        if (read(end->events, events, sizeof events) < 0) err(1, "inotify");
+        wake(end);
     }
 }
 
 /* For a measurement of one message at a time: wait first where there is nothing before the event. */
 static ssize_t await(struct end *end) {
-    char events[4096];
-    if (end->kind == 'm' && end->in >= 0 && end->done[1] < SEGMENT)
-        if (read(end->events, events, sizeof events) < 0) err(1, "inotify");
+    if (end->kind == 'm' && end->in >= 0 && end->done[1] < SEGMENT && !end->more) wake(end);
     return take(end);
 }
 
