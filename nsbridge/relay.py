@@ -1,11 +1,12 @@
-"""Joins two streams: bytes, ends and breaks both ways; knows no medium and no namespace."""
+"""Joins two streams: bytes, ends and breaks both ways; knows no kind of medium and no namespace."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from nsbridge.errors import StreamError
-from nsbridge.media.base import Done, Stream
+from nsbridge.media.base import Done, Listener, Medium, Stream, serve, spawn
 
 
 class Relay:
@@ -41,3 +42,31 @@ class Relay:
         for stream in self._streams:
             stream.close()
         self._done(self._reason)
+
+
+def serve_through(
+    listener: Listener,
+    server: Medium,
+    say: Callable[[str], None],
+    relay: Callable[[Stream, Stream, Done], object] = Relay,
+) -> None:
+    """Open a stream to `server` for each that comes, and relay the two, until the listener is closed.
+
+    Args:
+        listener: accepts the streams.
+        server: where a stream is opened for each.
+        say: is told once of each stream that was turned away, or broke.
+        relay: joins two streams.
+    """
+
+    def turned_away(reason: object) -> None:
+        say(f"a stream was turned away: {reason}")
+
+    def join(stream: Stream) -> None:
+        try:
+            relay(stream, server.connect(), lambda reason: say(f"a stream broke: {reason}") if reason else None)
+        except StreamError as error:
+            turned_away(error)
+            stream.close()
+
+    serve(listener, lambda stream: spawn(join, stream), turned_away)

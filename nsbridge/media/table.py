@@ -17,15 +17,14 @@ MEDIA: dict[str, Callable[..., Medium]] = {
 }
 
 
-def medium(kind: str, *fields: str) -> Medium:
+def medium(*words: str) -> Medium:
     """Make a medium of words, as a command line has them: `net ADDRESS PORT`, `ipc KEY`, `mnt PATH`.
 
     Raises:
         UsageError: there is no such kind, or its fields are others.
     """
     try:
+        kind, *fields = words
         return MEDIA[kind](*fields)
     except (KeyError, TypeError, ValueError):
-        raise UsageError(
-            f"no endpoint: {' '.join((kind, *fields))}; write net ADDRESS PORT, ipc KEY or mnt PATH"
-        ) from None
+        raise UsageError(f"no endpoint: {' '.join(words)}; write net ADDRESS PORT, ipc KEY or mnt PATH") from None

@@ -17,18 +17,17 @@ import select
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pyprctl
 
-from nsbridge.errors import NsbridgeError, StreamError
-from nsbridge.media.base import SWITCH, Listener, Medium, Stream, serve, spawn
+from nsbridge.errors import NsbridgeError
+from nsbridge.media.base import SWITCH, Done, Listener, Medium, Stream, spawn
 from nsbridge.media.table import medium
 from nsbridge.namespaces import Kind, join
 from nsbridge.programs.confine import confine
 from nsbridge.programs.stamps import Stamped
-from nsbridge.relay import Relay
+from nsbridge.relay import Relay, serve_through
 
 STEPS = ("open", "join x", "join y", "attach", "confine", "serve")
 _ORDER = f"take the steps in their order: {', '.join(STEPS)}"
@@ -93,12 +92,7 @@ class Bridge:
         if self._listener is None or self._server is None:
             raise NsbridgeError(f"there is nothing to serve; {_ORDER}")
         spawn(self._watch)
-        server, marked = self._server, (Stamped if self.stamps else lambda stream, _: stream)
-        serve(
-            self._listener,
-            lambda stream: spawn(_relay, stream, server, marked),
-            lambda reason: _log(f"a stream was turned away: {reason}"),
-        )
+        serve_through(self._listener, self._server, _log, _stamped if self.stamps else Relay)
 
     def _pidfd(self, side: str) -> int:
         if side not in self._pidfds:
@@ -116,17 +110,8 @@ class Bridge:
         os._exit(3)
 
 
-def _relay(stream: Stream, server: Medium, marked: Callable[[Stream, str], Stream]) -> None:
-    try:
-        there = server.connect()
-        Relay(
-            marked(stream, "down"),
-            marked(there, "up"),
-            lambda reason: _log(f"a stream broke: {reason}") if reason else None,
-        )
-    except StreamError as error:
-        _log(f"a stream was turned away: {error}")
-        stream.close()
+def _stamped(stream: Stream, there: Stream, done: Done) -> Relay:
+    return Relay(Stamped(stream, "down"), Stamped(there, "up"), done)
 
 
 def _log(line: str) -> None:
