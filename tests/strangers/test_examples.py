@@ -13,7 +13,7 @@ import pytest
 
 from nsbridge.lab import Lab
 
-from .conftest import Place, eventually, settled
+from .place import Place, eventually, settled
 
 PLACES = {"net": ["10.77.1.1", "7"], "ipc": ["5566"], "mnt": ["/run/nsbridge"]}
 CLIENTS = {"net": "nc", "ipc": "ipc-client", "mnt": "mnt-client.sh"}

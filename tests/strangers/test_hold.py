@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from .conftest import FULL, Place, eventually, settled
+from .place import FULL, Place, eventually, settled
 
 MIB = 1 << 20
 SIZES = (0, 1, 127, 128, 129, 2047, 2048, 2049, 8191, 8192, 8193, 16384, 16385, 65536, MIB, (64 if FULL else 4) * MIB)

@@ -1,70 +1,118 @@
-"""Real programs, which nobody here wrote, through the bridge: servers of TCP in B, clients of TCP in A."""
+"""Real programs, which nobody here wrote, at both ends of every pair; a gate stands where a side is not NET."""
 
 import os
-import shutil
+import random
 import subprocess
-from collections.abc import Callable
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from nsbridge.containers.runtime import python_argv
-from nsbridge.lab import Lab
 
-from .conftest import NSBRIDGE, Place
-from .test_examples import in_a, talk
+from .place import NSBRIDGE
+from .stage import Stage
 
-AT_B = ["ipc-net", "mnt-net"]
-AT_A = ["net-ipc", "net-mnt"]
-
-
-def raw(lab: Place) -> list[str]:
-    return Lab.find(lab.name).client_argv(raw=True)
+GIT = "/bin/git"
+DAEMON = ("/usr/lib/git-core/git-daemon", "--reuseaddr", "--export-all", "--port=7", "--base-path=/tmp")
+AUTHOR = "nobody here <nobody@example.org> 1700000000 +0000"
 
 
-@pytest.mark.parametrize("pair", AT_B)
-def test_socat_serves(pair: str, make: Callable[..., Place], tools: Path) -> None:
-    command = "exec socat TCP-LISTEN:9000,fork,reuseaddr EXEC:'tr a-z A-Z'"
-    lab = make(pair, "--rootfs", tools, "--server", command, "--port", "9000")
-    assert talk(raw(lab), b"shout\n" * 10_000) == b"SHOUT\n" * 10_000
+@pytest.fixture(scope="module")
+def way(stage: Stage) -> Iterator[tuple[str, int]]:
+    """Where a client of TCP in A finds the server at port 7 of B."""
+    here, there = stage.words("a"), stage.words("b")
+    with ExitStack() as gates:
+        if there[0] != "net":
+            gates.enter_context(stage.gate("b", *there, "net", "127.0.0.1", "7"))
+        if here[0] != "net":
+            here = ["net", "127.0.0.1", "8080", *here]
+            gates.enter_context(stage.gate("a", *here))
+        yield here[1], int(here[2])
 
 
-@pytest.mark.parametrize("pair", AT_B)
-def test_http_server_serves(pair: str, make: Callable[..., Place], tools: Path) -> None:
-    page = tools / "page"
-    page.write_bytes(os.urandom(2_000_000))
-    page.chmod(0o644)
-    server = " ".join(["exec", *python_argv("http.server", "8000")])
-    lab = make(pair, "--rootfs", tools, "--server", server, "--port", "8000")
-    for _ in range(3):
-        answer = talk(raw(lab), b"GET /page HTTP/1.0\r\n\r\n")
-        head, _, body = answer.partition(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.0 200")
-        assert body == page.read_bytes()
+def commits(count: int, dice: random.Random, parent: str = "") -> bytes:
+    """Return commits as `git fast-import` reads them, each with some files."""
+    stream = []
+    for number in range(count):
+        stream.append(f"commit refs/heads/main\ncommitter {AUTHOR}\ndata 3\nwhy\n{parent}".encode())
+        for _ in range(3):
+            content = dice.randbytes(dice.choice((10, 5000)))
+            stream.append(b"M 644 inline %d/%d\ndata %d\n%s\n" % (number, dice.randrange(99), len(content), content))
+        parent = ""
+    return b"".join(stream)
 
 
-@pytest.mark.parametrize("pair", AT_B)
-@pytest.mark.skipif(shutil.which("redis-server") is None, reason="no redis-server is installed, and CI needs none")
-def test_redis_serves(pair: str, make: Callable[..., Place], tools: Path) -> None:
-    lab = make(
-        pair, "--rootfs", tools, "--server", "exec redis-server --protected-mode no --save ''", "--port", "6379"
-    )
-    sets = b"".join(b"SET key%d %d\r\n" % (number, number) for number in range(10_000))
-    gets = b"".join(b"GET key%d\r\n" % number for number in range(10_000))
-    answers = talk(raw(lab), sets + gets + b"QUIT\r\n").split(b"\r\n")
-    assert answers[:10_000] == [b"+OK"] * 10_000
-    assert answers[10_001:30_000:2] == [b"%d" % number for number in range(10_000)]
+def test_curl_fetches_pages_from_pythons_http_server(stage: Stage, way: tuple[str, int]) -> None:
+    page = random.Random(stage.lab.pair).randbytes(2_000_000)
+    (stage.root("b") / "tmp/page").write_bytes(page)
+    with stage.serving(*python_argv("http.server", "7", "--directory", "/tmp")):  # noqa: S108 — of a container
+        copies = [f"/tmp/page{number}" for number in range(4)]  # noqa: S108
+        url = "http://{}:{}/page".format(*way)
+        stage.run("a", "/bin/curl", "-sfZ", *(word for copy in copies for word in (url, "-o", copy)))
+        for copy in copies:
+            assert (stage.root("a") / copy.lstrip("/")).read_bytes() == page
 
 
-@pytest.mark.parametrize("pair", AT_A)
-def test_clients_of_tcp(pair: str, make: Callable[..., Place], tools: Path) -> None:
-    lab = make(pair, "--rootfs", tools)
-    data = os.urandom(200_000)
-    assert talk(in_a(lab, "/bin/nc", "-N", "10.77.1.1", "7"), data) == data
-    assert talk(in_a(lab, "/bin/socat", "-t30", "-", "TCP:10.77.1.1:7"), data) == data
-    sent = talk(in_a(lab, "/bin/curl", "-sm", "1", "--http0.9", "-d", "a=b", "http://10.77.1.1:7/path"), b"", 28)
-    assert sent.startswith(b"POST /path HTTP/1.1\r\n")
-    assert sent.endswith(b"\r\n\r\na=b")
+def test_git_clones_and_fetches_from_its_daemon(stage: Stage, way: tuple[str, int]) -> None:
+    dice = random.Random(stage.lab.pair)
+    served, clone = (GIT, "-C", "/tmp/served"), (GIT, "-C", "/tmp/clone")  # noqa: S108
+    stage.run("b", GIT, "init", "-q", "--bare", "-b", "main", served[2])
+    stage.run("b", *served, "fast-import", "--quiet", stdin=commits(100, dice))
+    with stage.serving(*DAEMON):
+        stage.run("a", GIT, "clone", "-q", "git://{}:{}/served".format(*way), clone[2])
+        stage.run("b", *served, "fast-import", "--quiet", stdin=commits(5, dice, "from refs/heads/main^0\n"))
+        stage.run("a", *clone, "pull", "-q")
+    stage.run("a", *clone, "fsck", "--full", "--strict")
+    heads = stage.run("a", *clone, "log", "--format=%H %T"), stage.run("b", *served, "log", "--format=%H %T", "main")
+    assert heads[0] == heads[1]
+    assert heads[0].count(b"\n") == 105
+
+
+def test_redis_benchmark_talks_to_redis(stage: Stage, way: tuple[str, int]) -> None:
+    words = ["--port", "7", "--protected-mode", "no", "--save", "", "--dir", "/tmp"]  # noqa: S108
+    with stage.serving("/bin/redis-server", *words):
+        words = [
+            "-h",
+            way[0],
+            "-p",
+            str(way[1]),
+            "-c",
+            "16",
+            "-n",
+            "1000",
+            "-d",
+            "1000",
+            "-t",
+            "set,get",
+            "--csv",
+            "-e",
+        ]
+        table = stage.run("a", "/bin/redis-benchmark", *words).decode()
+        assert [line.split(",")[0] for line in table.splitlines()[1:]] == ['"SET"', '"GET"']
+        info = stage.run("b", "/bin/redis-cli", "-p", "7", "info", "all").decode()
+        assert "cmdstat_set:calls=1000," in info
+        assert "cmdstat_get:calls=1000," in info
+        assert "total_error_replies:0" in info
+
+
+def test_nc_sends_a_file_to_nc_either_way(stage: Stage, way: tuple[str, int]) -> None:
+    file, client = os.urandom(300_000), ("/bin/nc", way[0], str(way[1]))
+    with stage.serving("/bin/nc", "-d", "-l", "7") as server, ThreadPoolExecutor() as pool:
+        kept = pool.submit(server.communicate)
+        stage.run("a", *client, "-N", stdin=file)
+        assert kept.result()[0] == file
+    with stage.serving("/bin/nc", "-N", "-l", "7") as server, ThreadPoolExecutor() as pool:
+        pool.submit(server.communicate, file)
+        assert stage.run("a", *client, "-d") == file
+
+
+def test_socat_talks_to_socat(stage: Stage, way: tuple[str, int]) -> None:
+    with stage.serving("/bin/socat", "TCP-LISTEN:7,fork,reuseaddr", "EXEC:tr a-z A-Z"):
+        argv = ["/bin/socat", "-t30", "-", f"TCP:{way[0]}:{way[1]}"]
+        assert stage.run("a", *argv, stdin=b"shout\n" * 10_000) == b"SHOUT\n" * 10_000
 
 
 def test_a_server_that_does_not_listen_is_told_of(home: Path) -> None:

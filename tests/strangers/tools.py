@@ -6,8 +6,12 @@ import subprocess
 from pathlib import Path
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-PROGRAMS = ("inotifywait", "flock", "nc", "socat", "curl", "redis-server")
-"""The last is there only where somebody installed it."""
+PROGRAMS = {
+    **{name: name for name in ("inotifywait", "flock", "nc", "socat", "curl", "git", "redis-benchmark", "redis-cli")},
+    "redis-server": "redis-check-rdb",  # one program, which goes by its name; its package starts nothing
+}
+"""What is in /bin beside busybox's applets, and what it is called on this host."""
+_GIT_DAEMON = Path("/usr/lib/git-core/git-daemon")
 
 
 def compile_example(name: str, place: Path) -> None:
@@ -27,10 +31,9 @@ def make_tools(root: Path) -> Path:
     for applet in subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split():
         if applet not in (*PROGRAMS, "busybox"):
             (place / applet).symlink_to("busybox")
-    for program in PROGRAMS:
-        if found := shutil.which(program):
-            shutil.copy(found, place / program)
-            _copy_libraries(found, root)
+    for name, program in PROGRAMS.items():
+        _copy(Path(shutil.which(program) or program), place / name, root)
+    _copy(_GIT_DAEMON, root / str(_GIT_DAEMON).lstrip("/"), root)
     for name in ("ipc-client", "ipc-echo"):
         compile_example(name, place)
     for name in ("mnt-client.sh", "mnt-echo.sh"):
@@ -40,7 +43,10 @@ def make_tools(root: Path) -> Path:
     return root
 
 
-def _copy_libraries(program: str, root: Path) -> None:
+def _copy(program: Path, target: Path, root: Path) -> None:
+    """Copy a program and its libraries."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(program, target)
     listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=False).stdout
     for library in re.findall(r"(/\S+) \(0x", listed):
         target = root / library.lstrip("/")
