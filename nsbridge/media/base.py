@@ -95,10 +95,7 @@ class Stream(ABC):
             sink: takes the bytes.
             done: called once when no more will be carried, with None or the reason of a break.
         """
-        spawn(self._carry, sink, done)
-
-    def _carry(self, sink: Sink, done: Done) -> None:
-        done(pump(self, sink))
+        spawn(pump, self, sink, done)
 
     def __enter__(self) -> Self:
         """Return the stream itself."""
@@ -109,17 +106,18 @@ class Stream(ABC):
         self.close()
 
 
-def pump(source: Stream, sink: Sink) -> str | None:
-    """Carry bytes from `source` into `sink` until the end (return None) or a break (return its reason)."""
+def pump(source: Stream, sink: Sink, done: Done) -> None:
+    """Carry bytes from `source` into `sink` until the end or a break; see `Stream.carry`."""
     try:
         while data := source.read():
             sink.write(data)
         sink.end()
     except StreamError as error:
+        done(str(error))  # first: the other direction breaks with it, and knows less of the reason
         source.abort()
         sink.abort()
-        return str(error)
-    return None
+    else:
+        done(None)
 
 
 class Listener(ABC):

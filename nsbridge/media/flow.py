@@ -79,9 +79,9 @@ class Flow:
         self.kick()
 
     def _fail(self, error: StreamError) -> None:
+        self._stop(str(error))  # first, as `pump` does
         self._source.abort()
         self._sink.abort()
-        self._stop(str(error))
 
     def _stop(self, reason: str | None) -> None:
         self._stopped = True

@@ -10,12 +10,14 @@ import fcntl
 import itertools
 import os
 import shutil
+import time
 
 from nsbridge.errors import Broken, StreamError
 from nsbridge.media.base import spawn
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FEW = 32  # files that are removed at once
+_TRIES, _PAUSE = 100, 0.01  # to remove more; seconds between two of them
 
 
 def make_folder(path: str) -> None:
@@ -114,4 +116,13 @@ def remove(folder: str, parts: list[int] | None = None) -> None:
             os.unlink(folder)
     except OSError:
         with contextlib.suppress(StreamError):
-            spawn(shutil.rmtree, folder, True)
+            spawn(_remove_much, folder)
+
+
+def _remove_much(folder: str) -> None:
+    """Remove a folder; if somebody goes on writing there, try again for a while."""
+    for _ in range(_TRIES):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not os.path.lexists(folder):
+            return
+        time.sleep(_PAUSE)

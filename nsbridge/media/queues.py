@@ -137,7 +137,7 @@ class IpcStream(Stream):
             (life,) = LIFE.unpack(body or bytes(LIFE.size))
             self._peers.watch(self._in.last_send_pid, life, self)
         elif not self._greeted and kind != BREAK:
-            self._lose(f"ipc: message of type {kind} before HELLO")
+            self._lose(f"ipc: message of {len(body)} bytes and type {kind} in the place of HELLO")
         elif kind == END:
             self._ends.received = True
             if self._listening:

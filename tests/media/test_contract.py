@@ -326,10 +326,28 @@ def test_a_relay_carries_a_break(client: Medium, listener: Listener) -> None:
         assert reasons[0]
 
 
+def test_a_relay_names_the_cause_of_a_break(client: Medium, listener: Listener) -> None:
+    inner = Memory()
+    with inner.listen() as door:
+        reasons: list[str | None] = []
+        for _ in range(20):
+            outer_client, outer_server = opened(client, listener)
+            Relay(outer_server, inner.connect(), reasons.append)
+            door.accept()
+            outer_client.abort()
+            outer_client.close()
+        wait_until(lambda: len(reasons) == 20)
+        cause = {"net": "net: Connection reset by peer", "memory": "the stream was broken off"}
+        default = f"{client.kind}: the other side broke the stream off"
+        assert set(reasons) == {cause.get(client.kind, default)}
+
+
 def test_pump_says_why_it_stopped(pair: Pair) -> None:
     client, server = pair
     client.end()
-    assert pump(server, server) is None
+    reasons: list[str | None] = []
+    pump(server, server, reasons.append)
+    assert reasons == [None]
     assert client.read() == b""
 
 
