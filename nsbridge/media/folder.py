@@ -36,7 +36,7 @@ class MntStream(Stream):
     def __init__(
         self, folder: str, hub: Hub, *, lock: int | None, closed: Callable[[MntStream], None] = lambda _: None
     ) -> None:
-        """Join the stream in `folder`: as its opener, who holds `lock`, or as its listener with `lock` None.
+        """Join the stream in `folder`: as its opener, taking over `lock`, or as its listener with `lock` None.
 
         Raises:
             Broken: the folder lacks `up` or `down`, or is gone.
@@ -44,7 +44,12 @@ class MntStream(Stream):
         self._folder, self._hub, self._lock, self._on_closed = folder, hub, lock, closed
         self._listening = lock is None
         names = ("up", "down") if self._listening else ("down", "up")
-        self._parts = open_parts(folder, *names)
+        try:
+            self._parts = open_parts(folder, *names)
+        except Broken:
+            if lock is not None:
+                os.close(lock)
+            raise
         self._reader, self._writer = Reader(self._parts[0]), Writer(self._parts[1])
         self._in = f"{folder}/{names[0]}"
         self._ends = Ends()

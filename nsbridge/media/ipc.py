@@ -29,6 +29,7 @@ OPEN = 1
 REQUEST = struct.Struct("=Ii")  # version, token: the type that the reply is to have
 REPLY = struct.Struct("=Iii")  # version, key of up, key of down; both keys 0: refused
 REFUSAL = REPLY.pack(VERSION, 0, 0)
+_SILENCE = REPLY.pack(0, 0, 0)  # what an opener tells itself when there is no reply
 PATIENCE = 10.0  # seconds that either side waits for the other while a stream is opened
 _STEP = 0.001  # seconds between two tries to put a request into a full queue: the kernel's wait has no time limit
 
@@ -93,8 +94,7 @@ class IpcListener(Listener):
     def _unclaimed(self, stream: IpcStream, token: int) -> None:
         """Take a stream back to which nobody came."""
         with contextlib.suppress(sysv_ipc.Error, OSError):
-            if not stream.heard:
-                stream.abort()
+            if stream.forsaken():
                 self._replies.receive(block=False, type=token)
 
     def _reply(self, token: int, reply: bytes) -> None:
@@ -140,6 +140,8 @@ class _Request:
         body, _ = uninterrupted(lambda: self._replies.receive(type=self._token))
         with self._lock:
             self._over = True
+        if len(body) != REPLY.size:
+            raise Refused(f"ipc: an answer of {len(body)} bytes, which is no reply")
         version, up, down = REPLY.unpack(body)
         return version, up, down
 
@@ -148,7 +150,7 @@ class _Request:
         with self._lock, contextlib.suppress(sysv_ipc.ExistentialError, OSError):
             while not self._over:
                 try:
-                    self._replies.send(REFUSAL, block=False, type=self._token)
+                    self._replies.send(_SILENCE, block=False, type=self._token)
                     self._over = True
                 except sysv_ipc.BusyError:
                     self._replies.receive()  # nobody else empties the queue of a dead listener
@@ -195,10 +197,12 @@ class Ipc(Medium):
                 version, up, down = request.ask()
             finally:
                 self._peers.forget(request)
-            if not up:
+            if not version:
+                raise Refused(f"nobody answers at message queue {self.key}")
+            if version != VERSION or up < 1 or down < 1:  # a key of 0 would make a new queue
                 raise Refused(f"message queue {self.key} refuses a stream (its wire form is version {version})")
             return self._join(open_queue(up), open_queue(down))
-        except (sysv_ipc.Error, OSError, struct.error) as error:
+        except (sysv_ipc.Error, OSError) as error:
             raise Refused(f"message queue {self.key} opens no stream: {error}") from None
 
     def _join(self, up: sysv_ipc.MessageQueue, down: sysv_ipc.MessageQueue) -> IpcStream:

@@ -127,7 +127,7 @@ class Mnt(Medium):
             self._watch()
             stream = self._open()
         except (Broken, OSError) as error:
-            raise Refused(f"cannot open a stream in {self.path}: {error}") from None
+            raise Refused(f"cannot open a stream in {self.path}: {getattr(error, 'strerror', error)}") from None
         self._streams.add(stream)
         if not held(served):
             stream.orphan()
@@ -149,12 +149,15 @@ class Mnt(Medium):
                 make_folder(path)
             lock = make_lock(f"{new}/up/lock")
             os.rename(new, folder)
-            return MntStream(folder, self.hub, lock=lock, closed=self._streams.discard)
-        except (Broken, OSError):
+        except OSError:
             if lock >= 0:
                 os.close(lock)
-            for place in (new, folder):
-                shutil.rmtree(place, ignore_errors=True)
+            shutil.rmtree(new, ignore_errors=True)
+            raise
+        try:
+            return MntStream(folder, self.hub, lock=lock, closed=self._streams.discard)
+        except Broken:
+            remove(folder)
             raise
 
     def event(self, mask: int, name: bytes) -> None:

@@ -6,6 +6,7 @@ Source: msgop(2), docs/wire-ipc.md.
 from __future__ import annotations
 
 import contextlib
+import errno
 import struct
 
 import sysv_ipc
@@ -48,10 +49,12 @@ class IpcStream(Stream):
         self._gone = self._closed = self._greeted = False
         self._signal(HELLO, LIFE.pack(life))
 
-    @property
-    def heard(self) -> bool:
-        """Whether the other side has ever sent a message."""
-        return bool(self._in.last_send_time)
+    def forsaken(self) -> bool:
+        """Break the stream off if the other side has never sent a message, and say whether."""
+        if self._in.last_send_time:
+            return False
+        self._lose("ipc: nobody came to the stream")
+        return True
 
     def greet(self) -> None:
         """Take the listener's HELLO, which it sends before it says where it can be read.
@@ -199,7 +202,8 @@ class IpcStream(Stream):
         return True
 
     def _break(self, error: Exception) -> Broken:
-        gone = isinstance(error, sysv_ipc.ExistentialError)
+        # EIDRM of who waits, EINVAL of who comes later
+        gone = isinstance(error, sysv_ipc.ExistentialError) or getattr(error, "errno", None) == errno.EINVAL
         self._lose("ipc: the queue was removed" if gone else f"ipc: {error}")
         return Broken(str(self._ends.broken))
 

@@ -121,7 +121,8 @@ class Writer:
                 self._room -= written
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise Broken(f"mnt: cannot write segment {max(self._number, 0)}: {error.strerror}") from None
+                number = self._number + (not self._room)  # without room it was the next one
+                raise Broken(f"mnt: cannot write segment {number}: {error.strerror}") from None
             self.full = True
         return done
 
