@@ -18,6 +18,8 @@ _libc.msgrcv.restype = ctypes.c_ssize_t
 _libc.msgrcv.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_long, ctypes.c_int]
 _libc.msgsnd.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 _NOWAIT, _NOERROR = 0o4000, 0o10000
+_CREATE, _RMID, _STAT = 0o1000, 0, 2
+_QNUM = 80  # bytes before msg_qnum in struct msqid_ds
 _TYPES = (1, 2, 3, 4, 5, 6, 7, 16, 2**31 - 1, 2**31, 2**40, 2**63 - 1)
 _SIZES = (0, 0, 1, 3, 4, 7, 8, 8, 8, 9, 12, 100, 2048, 8192)
 
@@ -25,6 +27,24 @@ _SIZES = (0, 0, 1, 3, 4, 7, 8, 8, 8, 9, 12, 100, 2048, 8192)
 def msgget(key: int) -> int:
     """Return the queue of a key, or -1."""
     return int(_libc.msgget(key, 0))
+
+
+def make(key: int) -> int:
+    """Make a queue, or return the one that is there."""
+    return int(_libc.msgget(key, _CREATE | 0o666))
+
+
+def remove(queue: int) -> None:
+    """Remove a queue."""
+    _libc.msgctl(queue, _RMID, None)
+
+
+def waiting(queue: int) -> int | None:
+    """Return how many messages are in a queue; None if it is gone."""
+    about = ctypes.create_string_buffer(256)
+    if _libc.msgctl(queue, _STAT, about) != 0:
+        return None
+    return int(struct.unpack_from("=Q", about, _QNUM)[0])
 
 
 def send(queue: int, kind: int, body: bytes) -> bool:

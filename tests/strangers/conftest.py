@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -67,9 +68,19 @@ def lab(request: pytest.FixtureRequest, make: Callable[..., Place]) -> Place:
     return make(request.param)
 
 
+@pytest.fixture(scope="session")
+def stages(make: Callable[..., Place], tools: Path) -> Callable[[str], Stage]:
+    """Return the lab of a pair whose server can be exchanged, made when first asked for."""
+
+    @cache
+    def of(pair: str) -> Stage:
+        words = endpoint(pair.partition("-")[2], B)
+        return Stage(make(pair, "--rootfs", tools, "--server", first_server(words)))
+
+    return of
+
+
 @pytest.fixture(scope="session", params=PAIRS)
-def stage(request: pytest.FixtureRequest, make: Callable[..., Place], tools: Path) -> Stage:
+def stage(request: pytest.FixtureRequest, stages: Callable[[str], Stage]) -> Stage:
     """A lab of each pair whose server can be exchanged."""
-    pair: str = request.param
-    words = endpoint(pair.partition("-")[2], B)
-    return Stage(make(pair, "--rootfs", tools, "--server", first_server(words)))
+    return stages(request.param)
