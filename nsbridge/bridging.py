@@ -35,6 +35,11 @@ class BridgeProcess:
         """The process, as the host sees it."""
         return self._process.pid
 
+    @property
+    def ended(self) -> bool:
+        """Whether the process is gone."""
+        return self._process.poll() is not None
+
     def order(self, a: int, b: int, x: list[str], y: list[str], stamps: bool = False) -> None:
         """Tell it its two processes, its two endpoints in words, as for media.table, and whether to note times."""
         self._say(json.dumps({"a": a, "b": b, "x": x, "y": y, "stamps": stamps}))

@@ -239,11 +239,23 @@ class Lab:
             container.start()
         self.wait()
 
-    def mend(self, reason: str) -> bool:
-        """Join the containers with a new bridge; return False if one of them does not run.
+    def glance(self) -> list[object]:
+        """Return what is another thing once `mend` may find what it did not find before."""
+        return [container.runc.glance(container.id) for container in (self.a, self.b)]
+
+    def replace_bridge(self, reason: str) -> None:
+        """Begin a bridge in place of one that is gone; while it imports what it needs, a container may come back."""
+        self._record.restarts += 1
+        self._record.reason = reason
+        if self._bridge is not None:
+            self._bridge.end()
+        self.begin_bridge()
+
+    def mend(self) -> bool:
+        """Let the bridge of `replace_bridge` join the containers; return False if one of them does not run.
 
         Raises:
-            NsbridgeError: a step failed.
+            NsbridgeError: a step failed, and with it the bridge.
         """
         states = [container.state() for container in (self.a, self.b)]
         if any(state.status != "running" for state in states):
@@ -252,11 +264,8 @@ class Lab:
             if state.pid != getattr(self._record, container.role.name):
                 container.connect(state.pid)
                 setattr(self._record, container.role.name, state.pid)
-        self._record.restarts += 1
-        self._record.reason = reason
-        if self._bridge is not None:
-            self._bridge.end()
-        self.begin_bridge()
+        if self._bridge is None or self._bridge.ended:
+            self.begin_bridge()
         self.order_bridge()
         for step in STEPS:
             self.step(step)
@@ -317,6 +326,8 @@ class Lab:
 
     def down(self) -> None:
         """End the bridge, remove both containers and all that was made for them; nothing there is success."""
+        with suppress(UsageError):  # bridge and supervisor may be others than those that this object knows
+            self._record = Record.read(self.name)
         if self._record.supervisor is not None:
             self._record.supervisor.kill()
         if self._bridge is not None:

@@ -12,22 +12,28 @@ import time
 from contextlib import ExitStack
 from os import close, pidfd_open
 
+from nsbridge.containers import network
 from nsbridge.errors import NsbridgeError
 from nsbridge.lab import Lab
 
-_SHORTEST, _LONGEST = 0.05, 0.5  # seconds between two tries; runc tells nobody that a container has been started
+_SHORTEST, _LONGEST = 0.004, 0.25  # seconds between two glances; runc tells nobody that a container has been started
+_ANYWAY = 1.0  # seconds after which it is tried again though nothing has changed
 
 
 def watch(name: str) -> None:
     """Supervise the lab until it is gone."""
     lab = Lab.find(name)
+    network.preload()
     while lab.folder.exists():
         reason = wait(lab.pids())
         _log(reason)
+        lab.replace_bridge(reason)
         pause = _SHORTEST
-        while lab.folder.exists() and not _mended(lab, reason):
-            time.sleep(pause)
-            pause = min(pause * 1.5, _LONGEST)
+        while (seen := lab.glance()) and lab.folder.exists() and not _mended(lab):
+            deadline = time.monotonic() + _ANYWAY
+            while lab.folder.exists() and lab.glance() == seen and time.monotonic() < deadline:
+                time.sleep(pause)
+                pause = min(pause * 1.02, _LONGEST)
 
 
 def wait(pids: dict[str, int]) -> str:
@@ -52,9 +58,9 @@ def _gone(part: str) -> str:
     return "the bridge died" if part == "bridge" else f"container {part} died"
 
 
-def _mended(lab: Lab, reason: str) -> bool:
+def _mended(lab: Lab) -> bool:
     try:
-        return lab.mend(reason)
+        return lab.mend()
     except NsbridgeError as error:
         _log(str(error))
         return False

@@ -87,8 +87,13 @@ class IpcListener(Listener):
             raise Refused(f"ipc: no queue can be made for a stream: {error}; the limit is kernel.msgmni") from None
         up, down = queues
         stream = IpcStream(up, down, self._peers, life=self._key, listening=True)
+        try:
+            self._peers.after(PATIENCE, lambda: self._unclaimed(stream, token))
+        except Broken as error:
+            stream.abort()
+            self._reply(token, REFUSAL)
+            raise Refused(str(error)) from None
         self._reply(token, REPLY.pack(VERSION, up.key, down.key))
-        self._peers.after(PATIENCE, lambda: self._unclaimed(stream, token))
         return stream
 
     def _unclaimed(self, stream: IpcStream, token: int) -> None:
@@ -202,7 +207,7 @@ class Ipc(Medium):
             if version != VERSION or up < 1 or down < 1:  # a key of 0 would make a new queue
                 raise Refused(f"message queue {self.key} refuses a stream (its wire form is version {version})")
             return self._join(open_queue(up), open_queue(down))
-        except (sysv_ipc.Error, OSError) as error:
+        except (sysv_ipc.Error, OSError, Broken) as error:
             raise Refused(f"message queue {self.key} opens no stream: {error}") from None
 
     def _join(self, up: sysv_ipc.MessageQueue, down: sysv_ipc.MessageQueue) -> IpcStream:

@@ -21,7 +21,7 @@ from nsbridge.media import inotify
 from nsbridge.media.base import Listener, Medium, spawn
 from nsbridge.media.folder import MntStream
 from nsbridge.media.hub import Hub
-from nsbridge.media.places import held, make_folder, make_lock, remove, wait_until_free
+from nsbridge.media.places import await_descriptor, held, make_folder, make_lock, remove, wait_until_free
 
 VERSION = b"1-"  # a stream's name begins with it
 
@@ -54,6 +54,7 @@ class MntListener(Listener):
     def accept(self) -> MntStream:
         """Wait for the next folder; see Listener. What is no stream of this version is removed."""
         self._hub.serve()  # not before: whoever listens may yet have to do what only a process of one thread can
+        await_descriptor()  # else each of many would wait in a thread of its own until its folder can be removed
         while (name := self._names.get()) is not None and not self._closed:
             if name in self._seen:
                 continue

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+from nsbridge.errors import Broken
 from nsbridge.media.base import spawn
 from nsbridge.media.life import wait_until_gone
 
@@ -48,6 +49,9 @@ class Peers:
             pid: the process; 0 if it cannot be seen from here.
             life: for that case the key of the semaphore that it holds; 0 if it has none, and is not watched.
             watcher: who is told.
+
+        Raises:
+            Broken: there are no more descriptors, or threads.
         """
         peer = ("pid", pid) if pid else ("life", life)
         if peer[1] == 0 or pid == os.getpid():
@@ -56,10 +60,14 @@ class Peers:
             new = peer not in self._watchers
             self._watchers.setdefault(peer, set()).add(watcher)
             self._peer_of[watcher] = peer
-            if new and not pid:
-                spawn(self._outlive, peer)
-            elif new and not self._open(pid):
-                spawn(self._gone, peer)
+            try:
+                if new and not pid:
+                    spawn(self._outlive, peer)
+                elif new and not self._open(pid):
+                    spawn(self._gone, peer)
+            except Broken:
+                self._drop(peer)
+                raise
 
     def forget(self, watcher: Watcher) -> None:
         """Watch no more on behalf of `watcher`."""
@@ -88,8 +96,11 @@ class Peers:
 
     def _begin(self) -> select.epoll:
         if self._epoll is None:
-            self._epoll = select.epoll()
-            self._alarm = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+            try:
+                self._alarm = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+                self._epoll = select.epoll()
+            except OSError as error:
+                raise Broken(f"ipc: no descriptor to watch with: {error.strerror}") from None
             self._epoll.register(self._alarm, select.EPOLLIN | select.EPOLLET)
             spawn(self._run, self._epoll, self._alarm)
         return self._epoll
@@ -99,6 +110,8 @@ class Peers:
             self._pidfds[pid] = os.pidfd_open(pid)
         except ProcessLookupError:
             return False
+        except OSError as error:
+            raise Broken(f"ipc: process {pid} cannot be watched: {error.strerror}") from None
         self._begin().register(self._pidfds[pid], select.EPOLLIN)
         return True
 
@@ -127,9 +140,10 @@ class Peers:
 
     def _drop(self, peer: Peer) -> set[Watcher]:
         pidfd = self._pidfds.pop(peer[1], None) if peer[0] == "pid" else None
-        if pidfd is not None and self._epoll is not None:
-            with contextlib.suppress(OSError):
-                self._epoll.unregister(pidfd)
+        if pidfd is not None:
+            if self._epoll is not None:
+                with contextlib.suppress(OSError):
+                    self._epoll.unregister(pidfd)
             os.close(pidfd)
         watchers = self._watchers.pop(peer, set())
         for watcher in watchers:

@@ -6,6 +6,7 @@ Source: open(2), flock(2).
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import itertools
 import os
@@ -119,10 +120,26 @@ def remove(folder: str, parts: list[int] | None = None) -> None:
             spawn(_remove_much, folder)
 
 
-def _remove_much(folder: str) -> None:
-    """Remove a folder; if somebody goes on writing there, try again for a while."""
-    for _ in range(_TRIES):
-        shutil.rmtree(folder, ignore_errors=True)
-        if not os.path.lexists(folder):
+def await_descriptor() -> None:
+    """Wait until this process may open another file; nothing tells when one was closed."""
+    while True:
+        try:
+            os.close(os.dup(2))
+        except OSError:
+            time.sleep(_PAUSE)
+        else:
             return
+
+
+def _remove_much(folder: str) -> None:
+    """Remove a folder; try again while somebody goes on writing there, and as long as there are no descriptors."""
+    tries = _TRIES
+    while tries:
+        try:
+            return shutil.rmtree(folder)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            tries -= error.errno not in (errno.EMFILE, errno.ENFILE)
         time.sleep(_PAUSE)
+    return shutil.rmtree(folder, ignore_errors=True)

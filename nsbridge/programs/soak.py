@@ -1,7 +1,7 @@
 """Sends numbered, hashed messages from many clients at once and accounts for each. Runs where a client runs.
 
-Each client is a process with a stream of its own. The last line printed is
-`lost 0 duplicated 0 reordered 0 corrupt 0`, with what was counted.
+Each client is a process with a stream of its own; if it runs for a time, with one after another. The last line
+printed is `lost 0 duplicated 0 reordered 0 corrupt 0`, with what was counted.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ import os
 import random
 import struct
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 
 from nsbridge.errors import NsbridgeError, StreamError
-from nsbridge.media.base import Stream, spawn
+from nsbridge.media.base import Medium, Stream, spawn
 from nsbridge.media.table import medium
 
 KINDS = ("lost", "duplicated", "reordered", "corrupt")
 LARGEST = 3000  # bytes of a message's body
+STREAM = 200  # messages in a stream of a client that runs for a time
 _HEAD = struct.Struct("=III16s")  # client, number, length of the body, hash of all that and the body
 
 
@@ -52,7 +54,6 @@ def parse(stream: Stream) -> Iterator[tuple[int, int, bytes, bytes]]:
 def account(stream: Stream, client: int, count: int) -> Counter[str]:
     """Send `count` messages of a client while they come back, and count what is wrong with them."""
     found: Counter[str] = Counter()
-    seen: set[int] = set()
 
     def send() -> None:
         try:
@@ -63,48 +64,65 @@ def account(stream: Stream, client: int, count: int) -> Counter[str]:
             stream.abort()
 
     spawn(send)
-    latest = -1
+    following, missing = 0, set[int]()
     try:
         for whose, number, digest, body in parse(stream):
-            if whose != client or digest != _digest(whose, number, body):
+            if whose != client or digest != _digest(whose, number, body) or number >= count:
                 found["corrupt"] += 1
-                continue
-            found["duplicated"] += number in seen
-            found["reordered"] += number < latest
-            latest = max(latest, number)
-            seen.add(number)
+            elif number >= following:
+                missing.update(range(following, number))
+                following = number + 1
+            elif number in missing:
+                missing.remove(number)
+                found["reordered"] += 1
+            else:
+                found["duplicated"] += 1
     except StreamError as error:
         print(f"soak: client {client}: {error}", file=sys.stderr)
-    found["lost"] = count - len(seen)
+    found["lost"] = len(missing) + count - following
+    return found
+
+
+def converse(endpoint: Medium, client: int, amount: str, clients: int) -> Counter[str]:
+    """Be one client: send its part of `amount` messages, or for so many seconds; see main."""
+    if not amount.endswith("s"):
+        total = int(amount)
+        count = total // clients + (client < total % clients)
+        with endpoint.connect() as stream:
+            return Counter(messages=count) + account(stream, client, count)
+    found: Counter[str] = Counter()
+    deadline = time.monotonic() + float(amount[:-1])
+    while time.monotonic() < deadline:
+        with endpoint.connect() as stream:
+            found += account(stream, client, STREAM)
+        found["messages"] += STREAM
     return found
 
 
 def main(words: list[str]) -> int:
-    """Take `CLIENTS MESSAGES` (of all clients together) and an endpoint in words."""
-    clients, total = int(words[0]), int(words[1])
+    """Take `CLIENTS AMOUNT` and an endpoint in words; AMOUNT is messages of all together, or seconds, as in `60s`."""
+    clients, amount = int(words[0]), words[1]
     readers = []
     for client in range(clients):
         reader, writer = os.pipe()
         if os.fork() == 0:
-            count = total // clients + (client < total % clients)
-            found = Counter(lost=count)
+            found = Counter(lost=1)
             try:
-                with medium(*words[2:]).connect() as stream:
-                    found = account(stream, client, count)
+                found = converse(medium(*words[2:]), client, amount, clients)
             except NsbridgeError as error:
                 print(f"soak: client {client}: {error}", file=sys.stderr)
-            os.write(writer, " ".join(str(found[kind]) for kind in KINDS).encode())
+            os.write(writer, " ".join(str(found[kind]) for kind in ("messages", *KINDS)).encode())
             os._exit(0)
         os.close(writer)
         readers.append(reader)
-    sums = [0] * len(KINDS)
+    sums = [0] * (1 + len(KINDS))
     for reader in readers:
         with os.fdopen(reader) as lines:
-            figures = lines.read().split() or [str(total), "0", "0", "0"]
+            figures = lines.read().split() or ["0", "1", "0", "0", "0"]  # it died: at least one is lost
         sums = [a + int(b) for a, b in zip(sums, figures, strict=True)]
-    print(f"{clients} clients, {total} messages")
-    print(*(f"{kind} {number}" for kind, number in zip(KINDS, sums, strict=True)))
-    return 1 if any(sums) else 0
+    print(f"{clients} clients, {sums[0]} messages")
+    print(*(f"{kind} {number}" for kind, number in zip(KINDS, sums[1:], strict=True)))
+    return 1 if any(sums[1:]) else 0
 
 
 if __name__ == "__main__":

@@ -7,32 +7,43 @@ order. Every line that a client sends has a number, so that a lost, doubled or m
 from __future__ import annotations
 
 import argparse
-import os
 import random
-import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from tqdm import tqdm
 
 from nsbridge import privilege
-from nsbridge.containers.runtime import BUSYBOX
 from nsbridge.errors import NsbridgeError
 from nsbridge.lab import Lab
 from nsbridge.pairs import PAIRS
+from nsbridge.study.harms import Scene, harms
 from nsbridge.study.talker import Talker
+from nsbridge.tables import Table
 
 RECOVERY = 15.0  # seconds after which a lab that has not come back is given up
-_PAUSE = 0.05  # seconds for which a process is stopped, or a disk is full
 _STEP = 0.002  # seconds between two looks for an echo
 
 
-# Does it, and returns when it was over, in time.monotonic(): what lasts is recovered from only then.
-Fault = Callable[[Lab], float]
+@dataclass(frozen=True)
+class Fault:
+    """One thing that was done."""
+
+    what: str
+    begin: float
+    """Seconds since the start of the run."""
+    end: float
+    """The same, of the moment when it was over."""
+    recovered: float
+    """The same, of the moment when each client had had an echo of what it sent from then on."""
+
+    @property
+    def recovery(self) -> float:
+        """Seconds from the end of the fault to the next echoes."""
+        return self.recovered - self.end
 
 
 @dataclass
@@ -41,15 +52,14 @@ class Verdict:
 
     pair: str
     seed: int
-    faults: list[tuple[float, str]] = field(default_factory=list)
-    """When, in seconds since the start, and what."""
-    recovery: list[float] = field(default_factory=list)
-    """Seconds from each fault, or the end of one that lasts, to the next echo."""
+    faults: list[Fault] = field(default_factory=list)
     sent: int = 0
     echoed: int = 0
     lost: int = 0
     duplicated: int = 0
     reordered: int = 0
+    echoes: list[float] = field(default_factory=list)
+    """When each echo came, in seconds since the start of the run, in order."""
 
     @property
     def good(self) -> bool:
@@ -58,95 +68,50 @@ class Verdict:
 
     def __str__(self) -> str:
         """Return it as one line."""
-        p50, p95 = np.percentile(self.recovery, [50, 95]) if self.recovery else (0.0, 0.0)
+        p50, p95 = _percentiles(self.faults)
         return (
             f"{self.pair}: seed {self.seed}, faults {len(self.faults)}, sent {self.sent}, echoed {self.echoed}, "
             f"lost {self.lost}, duplicated {self.duplicated}, reordered {self.reordered}, "
             f"recovery p50 {p50:.3f} s, p95 {p95:.3f} s"
         )
 
-
-def _kill(part: str) -> Fault:
-    def kill(lab: Lab) -> float:
-        os.kill(lab.pids()[part], signal.SIGKILL)
-        return time.monotonic()
-
-    return kill
-
-
-def _end_container(side: str) -> Fault:
-    def end(lab: Lab) -> float:
-        os.kill(lab.pids()[side], signal.SIGKILL)
-        over = time.monotonic()
-        lab.restart(side)
-        return over
-
-    return end
+    def kinds(self) -> Table:
+        """Lay out how often each kind of fault was done, and the seconds that recovery took."""
+        rows = []
+        for what in sorted({fault.what for fault in self.faults}):
+            done = [fault for fault in self.faults if fault.what == what]
+            p50, p95 = _percentiles(done)
+            rows.append([what, str(len(done)), f"{p50:.3f}", f"{p95:.3f}", f"{max(f.recovery for f in done):.3f}"])
+        return Table(["fault", "times", "p50 s", "p95 s", "slowest s"], rows)
 
 
-def _stop(part: str) -> Fault:
-    def stop(lab: Lab) -> float:
-        pid = lab.pids()[part]
-        os.kill(pid, signal.SIGSTOP)
-        time.sleep(_PAUSE)
-        os.kill(pid, signal.SIGCONT)
-        return time.monotonic()
+def run(pair: str, faults: int, seed: int, clients: int = 4, name: str = "faults") -> Verdict:
+    """Let `clients` talk through a new lab while `faults` faults happen; return the verdict.
 
-    return stop
-
-
-def _kill_supervisor(lab: Lab) -> float:
-    os.kill(lab.status()["supervisor"]["pid"], signal.SIGKILL)
-    Lab.find(lab.name).supervise()  # as the next command would
-    return time.monotonic()
-
-
-def _fill_disk(lab: Lab) -> float:
-    side = lab.a if lab.x == "mnt" else lab.b
-    script = f"{BUSYBOX} dd if=/dev/zero of=/run/nsbridge/filler bs=64k 2>/dev/null; {BUSYBOX} sleep {_PAUSE}"
-    argv = side.exec_argv([BUSYBOX, "sh", "-c", f"{script}; {BUSYBOX} rm /run/nsbridge/filler"])
-    subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    return time.monotonic()
-
-
-def _kill_client(talkers: Sequence[Talker], chance: random.Random) -> float:
-    chance.choice(talkers).kill()
-    return time.monotonic()
-
-
-FAULTS: dict[str, Fault] = {
-    "SIGKILL of the bridge": _kill("bridge"),
-    "SIGKILL of A's init": _end_container("a"),
-    "SIGKILL of B's init, the server": _end_container("b"),
-    "SIGKILL of the supervisor": _kill_supervisor,
-    "SIGSTOP and SIGCONT of the bridge": _stop("bridge"),
-    "SIGSTOP and SIGCONT of the server": _stop("b"),
-}
-_WITH_FILES = {"a full disk": _fill_disk}
-
-
-def run(pair: str, faults: int, seed: int, clients: int = 4) -> Verdict:
-    """Let `clients` talk through a lab of `pair` while `faults` faults happen; return the verdict.
+    Args:
+        pair: such as `net-ipc`.
+        faults: how many; each kind comes as often as each other, but for one.
+        seed: the same gives the same faults in the same order.
+        clients: how many talk.
+        name: what the lab's name begins with.
 
     Raises:
-        NsbridgeError: the lab did not come back after a fault.
+        NsbridgeError: the lab did not come back after a fault, or one could not be done.
     """
     chance = random.Random(seed)  # noqa: S311 — to be repeated
     verdict = Verdict(pair, seed)
-    choice = FAULTS | (_WITH_FILES if "mnt" in pair else {})
-    with Lab(pair, f"faults-{pair}").up() as lab:
+    with Lab(pair, f"{name}-{pair}").up() as lab:
+        choice = harms(lab.x, lab.y)
         talkers = [Talker(lab.client_argv, number) for number in range(clients)]
         start = time.monotonic()
         try:
-            for _ in tqdm(range(faults), desc=pair, disable=not sys.stderr.isatty()):
-                name = chance.choice([*choice, "SIGKILL of a client"])
-                _await_echoes(talkers, name)
+            for what in tqdm(_dealt([*choice], faults, chance), desc=pair, disable=not sys.stderr.isatty()):
+                _await_echoes(talkers, what)
                 time.sleep(chance.uniform(0, 0.05))
-                verdict.faults.append((time.monotonic() - start, name))
-                fault = choice.get(name)
-                over = fault(Lab.find(lab.name)) if fault else _kill_client(talkers, chance)
-                _await_echoes(talkers, name)
-                verdict.recovery.append(time.monotonic() - over)
+                begin = time.monotonic()
+                end = choice[what](Scene(Lab.find(lab.name), talkers, chance))
+                _await_echoes(talkers, what)
+                verdict.faults.append(Fault(what, begin - start, end - start, time.monotonic() - start))
         finally:
             for talker in talkers:
                 talker.end(RECOVERY)
@@ -156,7 +121,17 @@ def run(pair: str, faults: int, seed: int, clients: int = 4) -> Verdict:
             verdict.lost += talker.sent - talker.echoed
             verdict.duplicated += talker.duplicated
             verdict.reordered += talker.reordered
+            verdict.echoes += [moment - start for moment in talker.echoes]
+    verdict.echoes.sort()
     return verdict
+
+
+def _dealt(names: Sequence[str], count: int, chance: random.Random) -> list[str]:
+    """Return `count` of the names, dealt from shuffled decks that hold each once."""
+    dealt: list[str] = []
+    while len(dealt) < count:
+        dealt += chance.sample(names, len(names))
+    return dealt[:count]
 
 
 def _await_echoes(talkers: Sequence[Talker], fault: str) -> None:
@@ -169,6 +144,10 @@ def _await_echoes(talkers: Sequence[Talker], fault: str) -> None:
         time.sleep(_STEP)
 
 
+def _percentiles(faults: Sequence[Fault]) -> Iterator[float]:
+    return map(float, np.percentile([fault.recovery for fault in faults] or [0.0], [50, 95]))
+
+
 def main() -> int:
     """Run and print a verdict for each pair; exit with 1 if one is bad."""
     parser = argparse.ArgumentParser(prog="python -m nsbridge.study.faults", description=__doc__)
@@ -176,13 +155,17 @@ def main() -> int:
     parser.add_argument("--faults", type=int, default=100)
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
+    parser.add_argument("--name", default="faults", help="what the labs' names begin with (default: faults)")
+    parser.add_argument("--list", action="store_true", help="say as well how often each kind of fault was done")
     args = parser.parse_args()
     privilege.enter(None)
     good = True
     try:
         for pair in args.pair:
-            verdict = run(pair, args.faults, args.seed, args.clients)
+            verdict = run(pair, args.faults, args.seed, args.clients, args.name)
             print(verdict, flush=True)
+            if args.list:
+                verdict.kinds().print()
             good &= verdict.good
     except NsbridgeError as error:
         print(f"faults: {error} (seed {args.seed})", file=sys.stderr)

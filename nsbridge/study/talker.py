@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 WINDOW = 64  # lines that are typed before the first of them must be back
 _PACE = 0.001  # seconds between two lines
+_PATIENT = 0.05  # seconds from the start of a client to that of the next
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that a process, whichever of its threads, has started (proc(5))."""
+    found = []
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            found += [int(child) for child in (task / "children").read_text().split()]
+    return found
 
 
 class Talker:
@@ -25,17 +37,20 @@ class Talker:
         self._ending = False
         self.sent = 0
         self.echoed = 0
+        self.echoes: list[float] = []
+        """When each came, in time.monotonic()."""
         self.duplicated = 0
         self.reordered = 0
         self._threads = [threading.Thread(target=each, daemon=True) for each in (self._live, self._type)]
         for thread in self._threads:
             thread.start()
 
-    def kill(self) -> None:
-        """Kill the client, as somebody might."""
+    def signal(self, number: int) -> None:
+        """Send the client a signal: the process in the container, a child of runc's; none may be there just now."""
         with self._changed:
-            if self._client is not None:
-                self._client.kill()
+            for pid in children(self._client.pid) if self._client is not None else ():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
 
     def end(self, patience: float) -> None:
         """Type no more, wait up to `patience` seconds for what is awaited, and end the client."""
@@ -48,7 +63,9 @@ class Talker:
                     self._client.stdin.close()
         for thread in self._threads:
             thread.join(max(0.1, deadline - time.monotonic()))
-        self.kill()
+        with self._changed:
+            if self._client is not None:
+                self._client.kill()
 
     def _line(self, number: int) -> bytes:
         return b"%d:%d\n" % (self._number, number)
@@ -56,6 +73,7 @@ class Talker:
     def _live(self) -> None:
         """Start a client and read its output, and another one when it has died."""
         while not (self._ending and not self._awaited):
+            begun = time.monotonic()
             # runc's exec is killed, too, when its container is: the client's end shows at once
             client = subprocess.Popen(
                 self._argv(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -76,6 +94,7 @@ class Talker:
                     client.stdin.close()
             client.kill()
             client.wait()
+            time.sleep(max(0.0, begun + _PATIENT - time.monotonic()))  # runc tells nobody when a container is there
 
     def _read(self, line: bytes) -> None:
         with self._changed:
@@ -83,6 +102,7 @@ class Talker:
             if self._awaited and number == self._awaited[0]:
                 self._awaited.popleft()
                 self.echoed += 1
+                self.echoes.append(time.monotonic())
             elif number in self._awaited:
                 self.reordered += 1
             else:

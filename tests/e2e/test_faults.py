@@ -4,21 +4,60 @@ from __future__ import annotations
 
 import os
 import random
+import signal
+import subprocess
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from nsbridge.pairs import PAIRS
+from nsbridge.lab import Lab
+from nsbridge.pairs import PAIRS, parse
 from nsbridge.study.faults import run
+from nsbridge.study.harms import Scene, harms
 
-FAULTS = int(os.environ.get("NSBRIDGE_FAULTS", "4"))
+FAULTS = int(os.environ.get("NSBRIDGE_FAULTS", "3"))
+WHOLE = "ipc-mnt"  # every kind of fault means something there
+OVERFLOW = r"\xff\xff\xff\xff\x00\x40\x00\x00"  # watch descriptor -1, IN_Q_OVERFLOW
 
 
 @pytest.mark.usefixtures("root")
 @pytest.mark.parametrize("pair", PAIRS)
 def test_no_fault_loses_doubles_or_misplaces_a_line(pair: str) -> None:
     seed = random.SystemRandom().randrange(1 << 32)
-    verdict = run(pair, FAULTS, seed, clients=2)
+    kinds = harms(*parse(pair))
+    count = max(FAULTS, len(kinds)) if pair == WHOLE else FAULTS
+    verdict = run(pair, count, seed, clients=2)
     print(verdict)
     assert verdict.good, verdict
-    assert verdict.echoed == verdict.sent > 0
-    assert len(verdict.faults) == FAULTS
+    assert verdict.echoed == verdict.sent == len(verdict.echoes) > 0
+    done = Counter(fault.what for fault in verdict.faults)
+    assert done.total() == count
+    assert max(done.values()) - min(done[kind] for kind in kinds) <= 1
+    assert [row[:2] for row in verdict.kinds().rows] == [[kind, str(done[kind])] for kind in sorted(done)]
+
+
+@pytest.mark.usefixtures("root")
+def test_the_same_seed_does_the_same_in_the_same_order() -> None:
+    one, other = (run("net-ipc", 3, 7, clients=1, name="again") for _ in range(2))
+    assert [fault.what for fault in one.faults] == [fault.what for fault in other.faults]
+
+
+@pytest.mark.usefixtures("root")
+def test_an_overflow_of_inotifys_queue_really_reaches_the_bridge(tmp_path: Path) -> None:
+    with Lab("mnt-net", "overflow").up() as lab:
+        client = subprocess.Popen(lab.client_argv(), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert client.stdin is not None
+        assert client.stdout is not None
+        client.stdin.write(b"before\n")
+        client.stdin.flush()
+        assert client.stdout.readline() == b"before\n"
+        argv = ["strace", "-f", "-xx", "-s", "16384", "-e", "trace=read", "-o", str(tmp_path / "reads")]
+        tracer = subprocess.Popen([*argv, "-p", str(lab.pids()["bridge"])], stderr=subprocess.PIPE, text=True)
+        assert tracer.stderr is not None
+        assert "attached" in tracer.stderr.readline()
+        harms("mnt", "net")["an inotify overflow"](Scene(lab, [], random.Random(0)))
+        assert client.communicate(b"after\n", timeout=20)[0] == b"after\n"
+        tracer.send_signal(signal.SIGINT)
+        tracer.communicate(timeout=20)
+    assert OVERFLOW in (tmp_path / "reads").read_text()
