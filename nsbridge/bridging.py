@@ -10,6 +10,7 @@ from pathlib import Path
 from nsbridge.errors import NsbridgeError
 from nsbridge.namespaces import Kind, identify
 
+_MUCH = 1 << 19  # bytes
 STEPS = ("open", "join x", "join y", "attach", "confine", "serve")
 
 
@@ -17,9 +18,12 @@ class BridgeProcess:
     """A bridge between the moment it is started and the moment it serves by itself."""
 
     def __init__(self, log: Path) -> None:
-        """Start the process, which imports what it needs and waits; its messages are appended to `log`."""
+        """Start the process, which imports what it needs and waits; its messages are appended to `log`.
+
+        What earlier ones wrote there is thrown away when it has become much: a bridge may write only so far.
+        """
         self._log = log
-        with log.open("ab") as errors:
+        with log.open("wb" if log.exists() and log.stat().st_size > _MUCH else "ab") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-m", "nsbridge.programs.bridge"],
                 stdin=subprocess.PIPE,

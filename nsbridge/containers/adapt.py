@@ -55,6 +55,8 @@ class Needs:
     """What is set beside the lab's own; a value of the config's stays."""
     nofile: int = NOFILE
     """The limit of open files; without root it cannot stand above the caller's own hard limit."""
+    nproc: int | None = None
+    """The caller's own hard limit of tasks, where that is one."""
 
 
 def adapt(config: Config, needs: Needs) -> tuple[Config, list[str]]:
@@ -174,6 +176,10 @@ def _limits(edit: _Edit, needs: Needs) -> None:
         new = {"type": "RLIMIT_NOFILE", "hard": needs.nofile, "soft": needs.nofile}
         others = [limit for limit in limits if limit is not old]
         edit.set("process.rlimits", [*others, new], f"process.rlimits: RLIMIT_NOFILE → {needs.nofile}")
+    for limit in edit.get("process.rlimits", []):
+        if limit["type"] == "RLIMIT_NPROC" and needs.nproc is not None and limit["hard"] > needs.nproc:
+            limit.update(hard=needs.nproc, soft=min(limit["soft"], needs.nproc))
+            edit.changes.append(f"process.rlimits: RLIMIT_NPROC → {needs.nproc}")
 
 
 def _show(value: Any) -> str:

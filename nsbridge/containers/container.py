@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from nsbridge.containers import cgroups, config, network, overlay, processes, rootfs
+from nsbridge.containers import cgroups, config, network, overlay, processes, quotas, rootfs
 from nsbridge.containers.adapt import NOFILE, Needs, adapt
 from nsbridge.containers.base import base
 from nsbridge.containers.layers import folder
@@ -79,7 +79,8 @@ class Container:
         return self.runc.create(self.id, self.bundle, self.bundle / "output.log")
 
     def connect(self, pid: int) -> None:
-        """Give the created container its network interface and address; HostError where the kernel refuses."""
+        """Give the created container its quotas, interface and address; HostError where the kernel refuses."""
+        quotas.impose(pid, rootless=self.runc.rootless)
         network.configure(pid, self.role.address)
 
     def start(self) -> None:
@@ -127,7 +128,7 @@ class Container:
             raise HostError(f"cannot remove what is left of {self.id} ({error}): try again") from error
 
     def _needs(self, args: Sequence[str]) -> Needs:
-        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        limit, tasks = (resource.getrlimit(each)[1] for each in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC))
         unlimited = not self.runc.rootless or limit == resource.RLIM_INFINITY
         return Needs(
             args=args,
@@ -138,6 +139,7 @@ class Container:
             rootless=self.runc.rootless,
             sysctl=limits(),
             nofile=NOFILE if unlimited else min(NOFILE, limit),
+            nproc=tasks if self.runc.rootless and tasks != resource.RLIM_INFINITY else None,
         )
 
     def _mount(self, adapted: config.Config) -> None:

@@ -17,6 +17,7 @@ import select
 import signal
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pyprctl
@@ -115,7 +116,8 @@ def _stamped(stream: Stream, there: Stream, done: Done) -> Relay:
 
 
 def _log(line: str) -> None:
-    os.write(2, f"bridge: {line}\n".encode())
+    with suppress(OSError):  # the disk is full, or the log as long as it may be
+        os.write(2, f"bridge: {line}\n".encode())
 
 
 def _stay_at_home() -> None:

@@ -24,7 +24,9 @@ CHUNK = 65536
 PROMPT = "> "
 PROMPTLY = 2.0  # seconds that a person waits for an echo before the next prompt
 PATIENCE = 10.0  # seconds after a break in which a new stream must open
+SILENCE = 15.0  # seconds without any echo after which what is awaited is given up
 _STEP = 0.02  # seconds between two tries to open it
+_GLANCE = 0.5  # seconds between two looks at what has come
 _BROKEN_IS_MENDED = suppress(StreamError)  # by the thread that listens, which sees the break as well
 
 
@@ -74,6 +76,7 @@ class Conversation:
         self._ended = False
         self._stream = self._open()
         self._listen()
+        spawn(self._await_echoes)
 
     def send(self, data: bytes) -> None:
         """Send, and await it back; a break is mended behind the scenes."""
@@ -98,6 +101,17 @@ class Conversation:
         # in a thread of its own: what carries must not wait
         stream.carry(Echoes(self._outstanding), lambda reason: spawn(self._stopped, stream, reason))
 
+    def _await_echoes(self) -> None:
+        """End the process when nothing has come for too long: a part may be stopped or lack room, and not be dead."""
+        last, since = None, 0.0
+        while True:
+            now = self._outstanding.progress()
+            if now is None or now != last:
+                last, since = now, time.monotonic()
+            elif time.monotonic() - since > SILENCE:
+                _finish(f"no echo for {SILENCE:.0f} s; {self._outstanding.missing() or ''}")
+            time.sleep(_GLANCE)
+
     def _stopped(self, stream: Stream, reason: str | None) -> None:
         """Finish, or go on with another stream."""
         stream.close()
@@ -106,6 +120,7 @@ class Conversation:
         if reason is not None and reason.endswith("came back changed"):
             _finish(reason)
         with self._sending:
+            time.sleep(_STEP)  # each may open, only to break at once
             self._stream = self._open()
             self._listen()
             with _BROKEN_IS_MENDED:

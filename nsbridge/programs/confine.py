@@ -9,6 +9,7 @@ import contextlib
 import errno
 import os
 import resource
+import tempfile
 
 import pyprctl
 import pyseccomp
@@ -29,7 +30,14 @@ FORBIDDEN = [
     "setregid", "setresgid", "setresuid", "setreuid", "setuid", "swapoff", "swapon", "tkill", "umount2",
     "unshare", "userfaultfd", "vhangup",
 ]  # fmt: skip
-_MEMORY = 4 << 30  # bytes of address space: the stacks of 2,000 threads are 512 MiB of it
+_LIMITS = {
+    resource.RLIMIT_CORE: 0,
+    resource.RLIMIT_AS: 4 << 30,  # bytes: the stacks of 2,000 threads are 512 MiB of it
+    resource.RLIMIT_FSIZE: 1 << 20,  # bytes of one file: a segment has 64 KiB, and the log must not fill the disk
+    # tasks of this user in the joined USER namespace; without root the container's are of the same user, and it may
+    # have half as many, so that it cannot take all
+    resource.RLIMIT_NPROC: 8192,
+}
 _NEW_NAMESPACES = 0x7E020080  # CLONE_NEW* of clone(2), all of them
 _AF_INET = 2
 
@@ -45,16 +53,32 @@ def confine(folder: str | None, port: int | None) -> None:
         HostError: the kernel refused one of the steps.
     """
     try:
+        if folder is None:
+            _leave_files()
         _drop_ids()
         _drop_capabilities()
         pyprctl.set_no_new_privs()
         pyprctl.set_dumpable(False)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+        for limit, most in _LIMITS.items():
+            _lower(limit, most)
         restrict(folder, port)
         _filter()
     except OSError as error:
         raise HostError(f"cannot confine the bridge: {error}; the kernel needs seccomp and user namespaces") from None
+
+
+def _leave_files() -> None:
+    """Make an empty folder the root that is removed already: nothing is in it, and nothing can come (chroot(2))."""
+    place = tempfile.mkdtemp()
+    os.chdir(place)
+    os.rmdir(place)
+    os.chroot(".")
+
+
+def _lower(limit: int, most: int) -> None:
+    hard = resource.getrlimit(limit)[1]
+    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(limit, (most, most))
 
 
 def _drop_ids() -> None:

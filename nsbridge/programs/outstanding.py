@@ -15,6 +15,8 @@ class Outstanding:
         """Begin with nothing sent."""
         self._sent = bytearray()
         self._lines = 0  # lines that came back
+        self._came = 0  # bytes that came back
+        self._showing = False
         self._changed = threading.Condition()
 
     def add(self, data: bytes) -> None:
@@ -34,13 +36,21 @@ class Outstanding:
                 same = next((place for place, byte in enumerate(awaited) if byte != data[place]), len(awaited))
                 line = self._lines + awaited.count(b"\n", 0, same) + 1
                 raise StreamError(f"line {line} came back changed")
+            self._showing = True
 
     def settle(self, data: Buffer) -> None:
         """Await no longer what has come back."""
         with self._changed:
             del self._sent[: len(data)]
             self._lines += bytes(data).count(b"\n")
+            self._came += len(data)
+            self._showing = False
             self._changed.notify_all()
+
+    def progress(self) -> int | None:
+        """Return how many bytes have come back; None while no more are awaited, or somebody takes time to look."""
+        with self._changed:
+            return self._came if self._sent and not self._showing else None
 
     def rest(self) -> bytes:
         """Return what has not come back."""

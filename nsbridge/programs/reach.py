@@ -1,6 +1,6 @@
 """Three ways to another process: an address, a queue's key, a file's path. Offers them or tries them.
 
-`offer ADDRESS PORT KEY PATH` makes what is not there yet, prints a line, and takes it back at the end of its input;
+`offer ADDRESS PORT KEY PATH` makes what is not there yet, says so, and takes it back at the end of its input;
 `try …` prints JSON: for each of net, ipc and mnt the system call and how it ended. Runs in a container, knows none.
 """
 
@@ -20,7 +20,7 @@ _PATIENCE = 2.0  # seconds for a connection
 
 
 def offer(address: str, port: int, key: int, path: Path) -> None:
-    """Have a listener, a queue and a file there until the input ends."""
+    """Have a listener, a queue and a file there until the input ends; say `ready`, and the queue's number."""
     with ExitStack() as made:
         listener = made.enter_context(socket.socket())
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -32,7 +32,7 @@ def offer(address: str, port: int, key: int, path: Path) -> None:
             made.callback(queue.remove)
         path.write_text("hello\n")
         made.callback(path.unlink)
-        print("ready", flush=True)
+        print("ready", sysv_ipc.MessageQueue(key).id, sep="\n", flush=True)
         sys.stdin.read()
 
 

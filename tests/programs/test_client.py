@@ -152,3 +152,40 @@ def test_lines_that_did_not_come_back_are_numbered() -> None:
     assert outstanding.missing() == "line 4 did not come back, beginning with 'fo'"
     outstanding.settle(b"fo")
     assert outstanding.missing() is None
+
+
+HURRIED = (
+    "import sys, nsbridge.programs.client as client; client.SILENCE, client._GLANCE = 0.4, 0.05;"
+    "sys.exit(client.main(sys.argv[1:]))"
+)
+
+
+def test_who_hears_nothing_for_too_long_is_told_which_lines(words: list[str], serve: Callable[..., None]) -> None:
+    over = threading.Event()
+
+    def one_line(stream: Stream) -> None:
+        stream.write(stream.read()[:6])
+        over.wait(30)
+
+    serve(one_line)
+    argv = [sys.executable, "-c", HURRIED, *words]
+    done = subprocess.run(argv, input=b"first\nsecond\nthird\n", capture_output=True, timeout=60, check=False)
+    over.set()
+    assert (done.returncode, done.stdout) == (1, b"first\n")
+    assert b"no echo for 0 s; lines 2 to 3 did not come back, beginning with 'second'" in done.stderr
+
+
+@pytest.mark.usefixtures("echo")
+def test_who_takes_time_to_look_is_not_told_that_nothing_came(words: list[str]) -> None:
+    data = bytes(range(256)) * 4000
+    argv = [sys.executable, "-c", HURRIED, *words]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as client:
+        assert client.stdin is not None
+        assert client.stdout is not None
+        assert client.stderr is not None
+        feeder = threading.Thread(target=lambda: (client.stdin.write(data), client.stdin.close()))  # type: ignore[union-attr]
+        feeder.start()
+        threading.Event().wait(1.5)  # more than enough: nobody reads what comes back, and a pipe holds little
+        came = client.stdout.read()
+        feeder.join()
+        assert (client.wait(30), came, client.stderr.read()) == (0, data, b"")
