@@ -27,7 +27,6 @@ from nsbridge.study.attacks import attack
 lab = Lab.find("e2e-attacked")
 print(json.dumps({side: attack(lab, side) for side in "ab"}))
 """
-# what a container uses up; then a client of the same lab is served, or is told
 STRAINS = {
     "instances": ("instances",),
     "watches": ("watches", "/run/nsbridge"),
@@ -35,7 +34,6 @@ STRAINS = {
     "disk": ("disk", "/run/nsbridge"),
     "queues": ("queues",),
 }
-LIMITED_OTHERWISE = ("instances", "threads")  # without root
 HURRIED = (
     "import sys, nsbridge.programs.client as client; client.PATIENCE, client.SILENCE = 0.5, 1.0;"
     "sys.exit(client.main(sys.argv[1:]))"
@@ -68,10 +66,19 @@ def test_every_attempt_has_its_expected_refusal(lab: Attacked) -> None:
     assert list(lab.found["a"]) == list(lab.found["b"]) == list(REFUSALS)
 
 
-@pytest.mark.parametrize("what", STRAINS)
-def test_who_uses_everything_up_ends_no_bridge_and_starves_nobody_silently(lab: Attacked, what: str) -> None:
-    if not lab.user.root and what not in LIMITED_OTHERWISE:
-        return
+@pytest.mark.parametrize("what", ["instances", "threads"])  # what is limited in another way without root
+def test_whoever_uses_everything_up_starves_nobody_silently(lab: Attacked, what: str) -> None:
+    starve(lab, what)
+
+
+@pytest.mark.parametrize("user", ["root"], indirect=True)
+@pytest.mark.parametrize("what", ["watches", "disk", "queues"])
+def test_who_uses_up_what_root_limits_starves_nobody_silently(lab: Attacked, what: str) -> None:
+    starve(lab, what)
+
+
+def starve(lab: Attacked, what: str) -> None:
+    """Use something up in A and in B; a client must be served or told, the host have its own, the bridge live on."""
     bridge = lab.user.status(lab.name)["bridge"]["pid"]
     argv = python_argv("nsbridge.programs.strain", *STRAINS[what])
     with ExitStack() as stack:
