@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from nsbridge.containers.processes import environment
 from nsbridge.errors import NsbridgeError
 from nsbridge.namespaces import Kind, identify
 
@@ -31,6 +32,7 @@ class BridgeProcess:
                 stderr=errors,
                 text=True,
                 start_new_session=True,
+                env=environment(log.parent),
                 cwd="/",
             )
 

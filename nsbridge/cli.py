@@ -15,11 +15,12 @@ from typing import NoReturn
 from nsbridge import privilege
 from nsbridge.census import Subject, census, table
 from nsbridge.containers import runc
+from nsbridge.endpoints import ECHO
 from nsbridge.errors import NsbridgeError, UsageError
 from nsbridge.lab import Lab
 from nsbridge.pairs import PAIRS, parse
 from nsbridge.preflight import NEEDED, look
-from nsbridge.record import ECHO, holder, labs
+from nsbridge.record import holder, labs
 from nsbridge.tables import Table
 
 
@@ -68,8 +69,8 @@ def status(args: argparse.Namespace) -> int:
         rows.append(["bridge", f"process {found['bridge']['pid']}, restarts {found['bridge']['restarts']}"])
         if found["bridge"]["reason"]:
             rows.append(["", f"last restart: {found['bridge']['reason']}"])
-        if found["supervisor"]["pid"]:
-            rows.append(["supervisor", f"process {found['supervisor']['pid']}"])
+        who = f"process {found['supervisor']['pid']}" if found["supervisor"]["alive"] else "nobody"
+        rows.append(["supervised", f"by {who}"])
         Table(["", ""], rows).print()
     if found["state"] != "running":
         fix = f"run `nsbridge down --name {args.name}` and `nsbridge up` again"

@@ -14,17 +14,19 @@ from typing import Any, Self
 from nsbridge import privilege
 from nsbridge.alive import Process
 from nsbridge.bridging import STEPS, BridgeProcess
+from nsbridge.containers import processes
 from nsbridge.containers.config import read, template
 from nsbridge.containers.container import Container
 from nsbridge.containers.layers import folder
-from nsbridge.containers.roles import A, B, Role
+from nsbridge.containers.roles import A, B
 from nsbridge.containers.runc import Runc
 from nsbridge.containers.runtime import python_argv, python_env
+from nsbridge.endpoints import ECHO, endpoint
 from nsbridge.errors import ContainerError, NsbridgeError, UsageError
-from nsbridge.media.table import medium
-from nsbridge.namespaces import Kind, identify
+from nsbridge.namespaces import Kind
 from nsbridge.pairs import parse
-from nsbridge.record import ECHO, Record, folder_of
+from nsbridge.record import HOLDER, Record, folder_of
+from nsbridge.status import status
 
 _ANY_ADDRESS = "0.0.0.0"  # noqa: S104 — of a container that nothing else reaches
 _SHELL = ("/opt/nsbridge/runtime/bin/busybox", "sh", "-c")
@@ -32,15 +34,6 @@ _PATIENCE = 30.0  # seconds until the first echo: on an idle machine it takes le
 
 Given = Path | Mapping[str, Path] | None
 """What a user gives in place of the lab's own: for both containers, or by role."""
-
-
-def endpoint(kind: str, role: Role, port: int = ECHO) -> list[str]:
-    """Return, in words, where the bridge's side of `kind` is found in the container of `role`."""
-    return {
-        "net": ["net", role.address.partition("/")[0], str(port)],
-        "ipc": ["ipc", "5566"],
-        "mnt": ["mnt", "/run/nsbridge"],
-    }[kind]
 
 
 class Lab:
@@ -298,51 +291,24 @@ class Lab:
 
     def status(self) -> dict[str, Any]:
         """Return what `nsbridge status --json` shows."""
-        pids = self.pids()
-        return {
-            "name": self.name,
-            "pair": self.pair,
-            "state": "running" if self.running() else "broken",
-            "a": {
-                "id": self.a.id,
-                "pid": pids["a"],
-                "namespaces": _inodes(pids["a"]),
-                "endpoint": medium(*endpoint(self.x, A)).endpoint(),
-            },
-            "b": {
-                "id": self.b.id,
-                "pid": pids["b"],
-                "namespaces": _inodes(pids["b"]),
-                "endpoint": medium(*self._service()).endpoint(),
-            },
-            "bridge": {
-                "pid": pids["bridge"],
-                "namespaces": _inodes(pids["bridge"]),
-                "restarts": self._record.restarts,
-                "reason": self._record.reason,
-            },
-            "supervisor": {"pid": self._record.supervisor.pid if self._record.supervisor else 0},
-        }
+        return status(self._record, self.a, self.b, running=self.running())
 
     def down(self) -> None:
         """End the bridge, remove both containers and all that was made for them; nothing there is success."""
         with suppress(UsageError):  # bridge and supervisor may be others than those that this object knows
             self._record = Record.read(self.name)
         if self._record.supervisor is not None:
-            self._record.supervisor.kill()
+            self._record.supervisor.kill()  # first: it would mend what ends now
         if self._bridge is not None:
             self._bridge.end()
             self._bridge = None
-        if self._record.bridge is not None:
-            self._record.bridge.kill()
+        processes.kill(processes.marked(self.folder))  # by what they are: what is on record may be no longer true
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(Container.stop, (self.a, self.b)))
         shutil.rmtree(self.folder, ignore_errors=True)
         for place in (self.folder.parent, self.a.runc.root) if privilege.rootless() else (self.folder.parent,):
             with suppress(OSError):
                 place.rmdir()
-        if self._record.holder is not None:
-            self._record.holder.kill()
         self._record, self._claimed = Record(self.pair), False
 
     def _service(self) -> list[str]:
@@ -366,8 +332,7 @@ class Lab:
         self._claimed = True
         self.folder.chmod(0o755)
         if privilege.rootless():
-            # in this outer user namespace, so that later commands can enter it
-            self._record.leave(self.name, "holder", ["/bin/sleep", "infinity"])
+            self._record.leave(self.name, "holder", HOLDER)
         self._record.write(self.name)
 
 
@@ -379,9 +344,3 @@ def _create(container: Container) -> int:
     pid = container.create()
     container.connect(pid)
     return pid
-
-
-def _inodes(pid: int) -> dict[str, int]:
-    with suppress(NsbridgeError):
-        return {kind.proc: inode for kind, inode in identify(pid).items()} if pid else {}
-    return {}

@@ -15,10 +15,14 @@ from pathlib import Path
 
 from nsbridge import privilege
 from nsbridge.alive import Process
+from nsbridge.containers import processes
+from nsbridge.endpoints import ECHO
 from nsbridge.errors import UsageError
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
-ECHO = 7  # TCP port, RFC 862
+HOLDER = ["/bin/sleep", "infinity"]
+"""What holds the outer user namespace of an ordinary user's lab, so that later commands can enter it."""
+
 _PROCESSES = ("bridge", "holder", "supervisor")
 
 
@@ -40,9 +44,16 @@ def labs() -> list[str]:
 
 
 def holder(name: str) -> Process | None:
-    """Return the process that holds the outer user namespace of a lab, if there is one."""
-    with suppress(UsageError):
+    """Return the process that holds the outer user namespace of a lab, if there is one.
+
+    If what is kept of the lab is lost, it is known by its mark.
+    """
+    try:
         return Record.read(name).holder
+    except UsageError:
+        with suppress(UsageError):
+            found = processes.find(processes.marked(folder_of(name)))
+            return next((Process.of(pid) for pid in found if processes.words(pid) == HOLDER), None)
     return None
 
 
@@ -100,6 +111,7 @@ class Record:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                env=processes.environment(folder_of(name)),
                 cwd="/",
             )
         os.close(gate)

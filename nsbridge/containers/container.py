@@ -107,7 +107,7 @@ class Container:
         Raises HostError where something stays.
         """
         # First by the kernel's word: runc may have forgotten it, and its own --force waits for 100 ms.
-        processes.kill(str(self.bundle))
+        processes.kill(processes.rooted_at(str(self.bundle)))
         with suppress(ContainerError, HostError):
             self.runc.delete(self.id, force=True)
         self._remove(self.runc.root / self.id)

@@ -29,7 +29,7 @@ NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 _TOGETHER = ("01-bundles", "02-containers")  # these measure no time
 _ALONE = "03-bridge"
 _ALL_PAIRS = "04-pairs"
-_AFTER = ("05-speed",)
+_AFTER = ("05-speed", "06-safety")
 _PATIENCE = 120  # seconds for one cell
 _NAME = "report"  # what the names of a report's labs begin with
 

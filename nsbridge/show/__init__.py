@@ -1,6 +1,6 @@
 """What the notebooks show: each function looks at a lab and returns something that shows itself.
 
-A lower layer never imports it. Nothing here draws: pictures are `study/plots.py` and `study/drawings.py`.
+A lower layer never imports it. Nothing here draws: pictures are `study/plots.py`, `drawings.py` and `timelines.py`.
 """
 
 from nsbridge.show.bundle import against_spec, annotated, bundle, chroot, differences, layers, write
@@ -8,6 +8,7 @@ from nsbridge.show.containers import hit, inodes, life, limits, lsns, outlook, r
 from nsbridge.show.forms import Lines, Sheet
 from nsbridge.show.joining import Journey
 from nsbridge.show.labs import fresh
+from nsbridge.show.safety import attempts, story, used_up, verdict
 from nsbridge.show.talk import Conversation, crowd, hard_messages
 from nsbridge.show.watching import Watched
 
@@ -19,6 +20,7 @@ __all__ = [
     "Watched",
     "against_spec",
     "annotated",
+    "attempts",
     "bundle",
     "chroot",
     "crowd",
@@ -33,5 +35,8 @@ __all__ = [
     "lsns",
     "outlook",
     "reach",
+    "story",
+    "used_up",
+    "verdict",
     "write",
 ]

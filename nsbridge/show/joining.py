@@ -13,6 +13,7 @@ from nsbridge.census import census
 from nsbridge.lab import Lab
 from nsbridge.namespaces import Kind
 from nsbridge.show.forms import Lines, Sheet, bold, dim, mono, strong
+from nsbridge.show.holdings import Holdings, compared
 from nsbridge.show.watching import shortened
 from nsbridge.study import drawings
 from nsbridge.study.trace import Trace, condensed
@@ -52,6 +53,7 @@ class Journey:
         self.people: dict[str, dict[str, int]] = census({"host": "self", **lab.pids()})
         self.stops: dict[str, dict[Kind, int]] = {}
         self._status = {"before": self._read()}
+        self._held = Holdings.of(lab.pids()["bridge"])
         self._trace = Trace(lab.pids()["bridge"]).start()
         self._times: dict[str, float] = {}
 
@@ -106,6 +108,10 @@ class Journey:
         ]
         evidence = {"CapEff": after["CapEff"], "Seccomp": after["Seccomp"]}
         return Sheet(["line", "before", "after", "what it means"], rows, "lrrl", evidence)
+
+    def holdings(self) -> Sheet:
+        """Show what the bridge held and saw before its first step, and what it does now."""
+        return compared(self._held, Holdings.of(self.lab.pids()["bridge"]))
 
     def calls(self) -> Sheet | Lines:
         """Show the system calls that made the steps, as strace saw them; what repeats is folded."""

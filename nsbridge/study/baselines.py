@@ -15,7 +15,8 @@ from typing import Any
 
 from nsbridge.containers.container import Container
 from nsbridge.containers.runtime import BUSYBOX, python_argv, python_env
-from nsbridge.lab import Lab, endpoint
+from nsbridge.endpoints import endpoint
+from nsbridge.lab import Lab
 from nsbridge.study.compiled import compiled
 from nsbridge.study.measure import rate, read_json
 

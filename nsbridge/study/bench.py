@@ -21,8 +21,9 @@ from typing import Any
 from tqdm import tqdm
 
 from nsbridge.containers.roles import A
+from nsbridge.endpoints import endpoint
 from nsbridge.errors import UsageError
-from nsbridge.lab import Lab, endpoint
+from nsbridge.lab import Lab
 from nsbridge.show.labs import fresh
 from nsbridge.study import baselines
 from nsbridge.study.compiled import compiled

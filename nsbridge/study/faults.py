@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -21,6 +22,7 @@ from nsbridge.errors import NsbridgeError
 from nsbridge.lab import Lab
 from nsbridge.pairs import PAIRS
 from nsbridge.study.harms import Scene, harms
+from nsbridge.study.measure import environment
 from nsbridge.study.talker import Talker
 from nsbridge.tables import Table
 
@@ -60,6 +62,7 @@ class Verdict:
     reordered: int = 0
     echoes: list[float] = field(default_factory=list)
     """When each echo came, in seconds since the start of the run, in order."""
+    environment: dict[str, Any] = field(default_factory=environment)
 
     @property
     def good(self) -> bool:

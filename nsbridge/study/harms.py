@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from nsbridge.containers.container import Container
 from nsbridge.containers.roles import A
 from nsbridge.containers.runtime import python_argv, python_env
+from nsbridge.endpoints import endpoint
 from nsbridge.errors import NsbridgeError
-from nsbridge.lab import Lab, endpoint
+from nsbridge.lab import Lab
 from nsbridge.study.talker import Talker
 
 _PAUSE = 0.05  # seconds for which something lasts

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from nsbridge.containers.roles import A
+from nsbridge.endpoints import endpoint
 from nsbridge.errors import NsbridgeError
-from nsbridge.lab import Lab, endpoint
+from nsbridge.lab import Lab
 from nsbridge.show.labs import fresh
 from nsbridge.study.measure import environment, read_json, rtt_samples
 

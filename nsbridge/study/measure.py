@@ -20,8 +20,9 @@ import numpy as np
 from nsbridge.census import census
 from nsbridge.containers import runc
 from nsbridge.containers.roles import A
+from nsbridge.endpoints import endpoint
 from nsbridge.errors import NsbridgeError
-from nsbridge.lab import Lab, endpoint
+from nsbridge.lab import Lab
 from nsbridge.privilege import rootless
 
 Record = dict[str, Any]

@@ -23,8 +23,9 @@ from tqdm import tqdm
 
 from nsbridge import privilege
 from nsbridge.containers.roles import A
+from nsbridge.endpoints import endpoint
 from nsbridge.errors import NsbridgeError
-from nsbridge.lab import Lab, endpoint
+from nsbridge.lab import Lab
 from nsbridge.pairs import PAIRS
 from nsbridge.study.measure import environment
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from nsbridge.containers.roles import A
-from nsbridge.lab import Lab, endpoint
+from nsbridge.endpoints import endpoint
+from nsbridge.lab import Lab
 from nsbridge.pairs import PAIRS
 
 MESSAGES, WARM_UP = 1000, 200
