@@ -9,7 +9,9 @@ from matplotlib.text import Annotation
 
 from nsbridge.namespaces import Kind
 from nsbridge.pairs import PAIRS
-from nsbridge.study import drawings, plots
+from nsbridge.study import drawings, plots, timelines
+from nsbridge.study.faults import Fault, Verdict
+from nsbridge.study.soak import PARTS
 from nsbridge.study.trace import Call
 
 ENVIRONMENT = {"machine": "x86_64", "cores": 2, "kernel": "6.1", "python": "3.11", "runc": "1.1", "user": "root"}
@@ -22,7 +24,17 @@ def record(pair: str, size: int = 64) -> dict[str, object]:
 
 SAMPLES = {pair: [40 + random.Random(pair).expovariate(0.1) for _ in range(300)] for pair in PAIRS}
 RECORDS = [record(pair) for pair in PAIRS]
+FAULTS = [Fault("SIGKILL of the bridge", 1.0, 1.0, 1.3), Fault("a full disk", 2.0, 2.5, 2.6)]
+VERDICT = Verdict("net-ipc", 1, FAULTS, echoes=[each / 100 for each in range(300)], environment=ENVIRONMENT)
+HELD = {part: {"rss": 20 << 20, "descriptors": 9, "threads": 2} for part in PARTS}
+SOAKED = {
+    "pair": "net-ipc", "clients": 2, "account": {"messages": 9}, "environment": ENVIRONMENT,
+    "samples": [{"seconds": second, **HELD} for second in range(9)],
+}  # fmt: skip
 FIGURES = {
+    "whole": lambda: timelines.whole(VERDICT),
+    "moment": lambda: timelines.moment(VERDICT, "SIGKILL of the bridge"),
+    "soak": lambda: timelines.soak(SOAKED),
     "histogram": lambda: plots.histogram(RECORDS[0], SAMPLES["net-ipc"]),
     "sweep": lambda: plots.sweep([record("net-ipc", size) for size in (64, 1024, 65536)]),
     "ecdf": lambda: plots.ecdf(SAMPLES, RECORDS[0], "mnt-net"),
@@ -40,7 +52,7 @@ def written(figure: Figure) -> str:
 def test_axes_have_units_and_the_machine_is_named(name: str) -> None:
     axes = FIGURES[name]().axes[0]
     labels = axes.get_xlabel() + axes.get_ylabel()
-    assert "µs" in labels or "MiB/s" in labels
+    assert any(unit in labels for unit in ("µs", "MiB", "seconds"))
     assert "x86_64, 2 cores, Linux 6.1" in axes.get_title(loc="left")
 
 

@@ -1,4 +1,4 @@
-"""What a process holds and sees: open descriptors, root, mounts, limits; reads /proc, and knows what a bridge needs."""
+"""What a process holds and sees: descriptors, root, mounts, limits; reads /proc, and knows what a bridge needs."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from nsbridge.errors import UsageError
 from nsbridge.study.faults import Verdict
 from nsbridge.study.soak import PARTS
-from nsbridge.study.style import INK, LINES, QUIET, figure, subtitle
+from nsbridge.study.style import HAIR, INK, LINES, QUIET, figure, subtitle
 
 _BIN = 0.05  # seconds for which echoes are counted together
 _AROUND = (0.15, 0.3)  # seconds that are shown before a fault and after its recovery
@@ -24,9 +24,10 @@ def whole(verdict: Verdict) -> Figure:
     counts = np.histogram(verdict.echoes, edges)[0]
     with figure(2.4) as (made, axes):
         for number, fault in enumerate(verdict.faults, 1):
-            axes.axvspan(fault.begin, fault.recovered, color=_SHADE, linewidth=0.8, zorder=0)
+            axes.axvspan(fault.begin, fault.end, color=HAIR, linewidth=0, zorder=0)
+            axes.axvspan(fault.end, fault.recovered, color=_SHADE, linewidth=0.8, zorder=0)
             axes.text(
-                (fault.begin + fault.recovered) / 2, 1.02, str(number), ha="center", va="bottom", color=QUIET,
+                fault.begin, 1.02, str(number), ha="center", va="bottom", color=QUIET,
                 fontsize=7, transform=axes.get_xaxis_transform(),
             )  # fmt: skip
         axes.stairs(counts, edges, color="#1f3a5f", fill=True, alpha=0.85, linewidth=0)
@@ -78,7 +79,6 @@ def soak(record: dict[str, Any]) -> Figure:
             axes.set_ylim(bottom=0)
             axes.set_xlabel("seconds")
             axes.set_ylabel(label)
-        left.legend(loc="lower right")
-        left.set_title(f"{record['pair']}, {record['account']['messages']:,} messages, {record['clients']} clients")
-        right.set_title(subtitle(record["environment"]).partition(",")[0])
+        left.legend(loc="lower right", title=f"{record['account']['messages']:,} messages", title_fontsize=8)
+        left.set_title(f"{record['pair']}, {record['clients']} clients. {subtitle(record['environment'])}")
     return made
