@@ -136,6 +136,53 @@ def test_the_serving_bridge_has_no_privilege_left(lab: UpLab) -> None:
     assert (status["Uid"], status["Gid"]) == ([str(ids[0])] * 4, [str(ids[1])] * 4)
 
 
+NEEDED = {
+    "": ["/dev/null", "/dev/null", "bridge.log", "pidfd", "pidfd"],
+    "net x": ["socket", "socket"],
+    "ipc x": ["eventfd", "eventpoll"],
+    "ipc y": ["eventfd", "eventpoll"],
+    "mnt x": ["/run/nsbridge/lock", "inotify"],
+    "mnt y": ["inotify"],
+    "net y": [],
+}
+
+
+def test_the_serving_bridge_holds_no_descriptor_but_those_it_needs(lab: UpLab) -> None:
+    x, y = lab.pair.split("-")
+    place = Path(f"/proc/{lab.pids['bridge']}/fd")
+
+    def held() -> list[str]:
+        links = [os.readlink(place / name) for name in os.listdir(place)]
+        return sorted(
+            re.sub(r"anon_inode:\[?(\w+)\]?|(socket):.*|.*/(bridge\.log)", r"\1\2\3", link) for link in links
+        )
+
+    needed = sorted(NEEDED[""] + NEEDED[f"{x} x"] + NEEDED[f"{y} y"])
+    wait_until(lambda: held() == needed)  # the stream of an earlier test may be at its end
+    assert held() == needed
+
+
+def test_the_serving_bridge_sees_no_file_of_the_host(lab: UpLab) -> None:
+    place = Path(f"/proc/{lab.pids['bridge']}")
+    seen = [line.split()[4] for line in (place / "mountinfo").read_text().splitlines()]
+    if "mnt" in lab.pair:
+        side = "a" if lab.pair.startswith("mnt") else "b"
+        inside = Path(f"/proc/{lab.pids[side]}/mountinfo").read_text().splitlines()
+        assert seen == [line.split()[4] for line in inside]
+    else:
+        assert seen == []
+        assert os.listdir(place / "root/") == os.listdir(place / "cwd/") == []
+
+
+def test_the_serving_bridge_has_limits(lab: UpLab) -> None:
+    rows = [re.split(r"\s{2,}", row) for row in Path(f"/proc/{lab.pids['bridge']}/limits").read_text().splitlines()]
+    limits = {row[0]: row[1:3] for row in rows}
+    assert limits["Max processes"] == ["8192"] * 2
+    assert limits["Max address space"] == [str(4 << 30)] * 2
+    assert limits["Max file size"] == [str(1 << 20)] * 2
+    assert limits["Max core file size"] == ["0"] * 2
+
+
 def test_an_open_stream_is_seen_inside_both_containers(lab: UpLab) -> None:
     with lab.user.begin("client", "--name", lab.name, "--raw") as client:
         assert client.stdin

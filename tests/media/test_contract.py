@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -371,3 +373,27 @@ def test_a_medium_that_is_closed_has_given_back_all_that_it_held(kind: str, tmp_
             assert there.read() == b"hello"
     wait_until(lambda: all(now <= was for now, was in zip(held(), before, strict=True)))
     assert all(now <= was for now, was in zip(held(), before, strict=True)), (held(), before)
+
+
+@pytest.mark.parametrize("kind", ["net", "ipc", "mnt"])
+def test_a_process_that_is_killed_is_a_break_except_on_net(kind: str, tmp_path: Path) -> None:
+    with MAKE[kind](tmp_path) as medium, medium.listen() as listener:
+        words = [kind, *map(str, list(medium.endpoint().values())[1:])]
+        code = (
+            "import sys; from nsbridge.media.table import medium; stream = medium(*sys.argv[1:]).connect();"
+            "stream.write(b'last words'); print(flush=True); sys.stdin.read()"
+        )
+        argv = [sys.executable, "-c", code, *words]
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as opener:
+            stream = listener.accept()
+            assert opener.stdout is not None
+            opener.stdout.readline()
+            assert stream.read() == b"last words"
+            opener.kill()
+            opener.wait()
+            if kind == "net":
+                assert stream.read() == b""
+            else:
+                with pytest.raises(Broken):
+                    stream.read()
+            stream.close()
