@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from nsbridge.containers.processes import environment
-from nsbridge.errors import NsbridgeError
+from nsbridge.errors import NsbridgeError, UsageError
 from nsbridge.namespaces import Kind, identify
 
 _MUCH = 1 << 19  # bytes
@@ -24,6 +24,7 @@ class BridgeProcess:
         What earlier ones wrote there is thrown away when it has become much: a bridge may write only so far.
         """
         self._log = log
+        self._due = list(STEPS)
         with log.open("wb" if log.exists() and log.stat().st_size > _MUCH else "ab") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-m", "nsbridge.programs.bridge"],
@@ -51,11 +52,17 @@ class BridgeProcess:
         self._say(json.dumps({"a": a, "b": b, "x": x, "y": y, "stamps": stamps}))
 
     def step(self, name: str) -> dict[Kind, int]:
-        """Take one of STEPS and return the namespaces that the bridge is in afterwards.
+        """Take the next of STEPS and return the namespaces that the bridge is in afterwards.
 
         Raises:
+            UsageError: another one is next, or the bridge has ended.
             NsbridgeError: the bridge could not take it, and has ended.
         """
+        if self._process.returncode is not None:
+            raise UsageError("this bridge has ended: make the lab anew; in a notebook, run all cells again")
+        if name not in self._due[:1]:
+            due = self._due[0] if self._due else "none, for it serves"
+            raise UsageError(f"the bridge's next step is {due}, not {name}; go on there, or run all cells again")
         self._say(name)
         answer = self._process.stdout.readline() if self._process.stdout else ""
         if not answer:
@@ -65,6 +72,7 @@ class BridgeProcess:
         if error := json.loads(answer)["error"]:
             self.end()
             raise NsbridgeError(f"the bridge could not take the step {name!r}: {error}")
+        self._due.pop(0)
         return identify(self.pid)
 
     def end(self) -> None:

@@ -7,6 +7,10 @@ A module translates foreign errors once, where it meets them; above that edge on
 class NsbridgeError(Exception):
     """Base of all; its text is one line that a person can act on."""
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows in place of a traceback."""
+        return [f"\x1b[1;31m{type(self).__name__}\x1b[0m: {' '.join(str(self).split())}"]
+
 
 class UsageError(NsbridgeError):
     """What was asked for cannot be: an unknown pair, a name in use, no such lab."""

@@ -7,11 +7,23 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
+from traceback import walk_tb
+from types import TracebackType
+from typing import Any
 
 from nsbridge import privilege
+from nsbridge.alive import Process
+from nsbridge.errors import HostError
+from nsbridge.record import holder, labs
 
 NAME = "nsbridge"
+
+_LINES: dict[type[BaseException], str] = {
+    NameError: "{}; run the cells above first, or mend the spelling",
+    KeyboardInterrupt: "the cell was stopped; run it again, or all cells from the first",
+}
 
 
 def install() -> Path:
@@ -33,10 +45,28 @@ def main() -> None:
     if sys.argv[1:] == ["install"]:
         print(f"kernel spec in {install()}")
         return
-    privilege.enter(None)
-    from ipykernel.kernelapp import launch_new_instance  # noqa: PLC0415 — it starts threads
+    with suppress(HostError):  # who makes a lab is told, in the notebook
+        privilege.enter(_standing())
+    from ipykernel.kernelapp import IPKernelApp  # noqa: PLC0415 — it starts threads
 
-    launch_new_instance()
+    app: Any = IPKernelApp.instance()
+    app.initialize()
+    app.shell.set_custom_exc(tuple(_LINES), _in_a_line)
+    app.start()
+
+
+def _standing() -> Process | None:
+    """Return who holds the outer user namespace of a lab that is up, if one is: from outside it is out of reach."""
+    return next((each for each in map(holder, labs()) if each is not None and each.alive()), None)
+
+
+def _in_a_line(shell: Any, kind: type[BaseException], error: BaseException, tb: TracebackType, **_: object) -> None:
+    """Show what a cell ran into in a line; if a name is missing deeper than in the cell, the whole traceback."""
+    innermost = [frame for frame, _ in walk_tb(tb)][-1]
+    if kind is KeyboardInterrupt or innermost.f_globals is shell.user_global_ns:
+        shell._showtraceback(kind, error, [f"\x1b[1;31m{kind.__name__}\x1b[0m: {_LINES[kind].format(error)}"])
+    else:
+        shell.showtraceback((kind, error, tb))
 
 
 if __name__ == "__main__":

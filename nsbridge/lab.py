@@ -264,8 +264,18 @@ class Lab:
             self.step(step)
         return True
 
+    def must_exist(self) -> None:
+        """Raise UsageError where nothing of the lab is there: it is not made yet, or was taken down."""
+        if not self.folder.exists():
+            raise UsageError(f"there is no lab {self.name!r} (any more): make it; in a notebook, run all cells again")
+
     def run_argv(self, program: str, *args: str, tty: bool = False) -> list[str]:
-        """Return the command that runs one of nsbridge's programs in container A."""
+        """Return the command that runs one of nsbridge's programs in container A.
+
+        Raises:
+            UsageError: the lab is not there.
+        """
+        self.must_exist()
         return self.a.exec_argv(python_argv(f"nsbridge.programs.{program}", *args), python_env(), tty)
 
     def client_argv(self, *, raw: bool = False, tty: bool = False) -> list[str]:

@@ -70,15 +70,22 @@ def enter(holder: Process | None) -> None:
     os.chdir(folder)
 
 
+def reaches(holder: Process | None) -> bool:
+    """Whether this process can act on a lab whose outer user namespace, if it has one, is held by `holder`."""
+    return holder is None or (holder.alive() and identify(holder.pid)[Kind.USER] == identify()[Kind.USER])
+
+
 def probe() -> None:
     """Make a user namespace and leave it; whoever is root of this host or of an outer namespace needs two more.
 
     Raises:
-        HostError: this host forbids it.
+        HostError: this host forbids it, or it did so when this process began, which could not `enter`.
     """
     done = subprocess.run(["/usr/bin/unshare", "--user", "/bin/true"], capture_output=True, text=True, check=False)
     if done.returncode:
         raise HostError(_forbidden(done.stderr.strip().rpartition(": ")[2]))
+    if os.geteuid() != 0:
+        raise HostError("this process began outside a user namespace: in a notebook, restart the kernel `nsbridge`")
 
 
 def _join_outer(pid: int) -> None:

@@ -13,6 +13,7 @@ from nsbridge.errors import ContainerError
 from nsbridge.lab import Lab
 from nsbridge.show import settings
 from nsbridge.show.forms import Lines, Sheet, bold, dim, mono, plain, strong
+from nsbridge.show.labs import of_a_lab
 
 _PARTS = {
     "config.json": "what runc is told",
@@ -34,6 +35,7 @@ id -u
 """
 
 
+@of_a_lab
 def bundle(lab: Lab) -> Lines:
     """List A's bundle, the folder that `runc create --bundle` is given."""
     place = lab.a.bundle
@@ -45,6 +47,7 @@ def bundle(lab: Lab) -> Lines:
     return Lines("\n".join(lines))
 
 
+@of_a_lab
 def layers(lab: Lab) -> Sheet:
     """Measure the layers that A's and B's file systems are made of, and tell which of them the two have in common."""
     mounted = {"lower": "/", "runtime": RUNTIME, "programs": PROGRAMS, "upper": "/, above the base"}
@@ -63,6 +66,7 @@ def layers(lab: Lab) -> Sheet:
     return Sheet(["layer", "holds", "mounted at", "files", "MiB", "A and B"], rows, "lllrrl")
 
 
+@of_a_lab
 def write(lab: Lab, text: str = "written in A\n") -> Sheet:
     """Write a file into A's root, and look for it in each layer and in B."""
     note = Path("tmp/note")
@@ -78,6 +82,7 @@ def write(lab: Lab, text: str = "written in A\n") -> Sheet:
     return Sheet(["looked at", f"/{note}"], rows)
 
 
+@of_a_lab
 def chroot(lab: Lab) -> Sheet:
     """Ask the same five questions on the host, after a change of root into A's, and inside container A."""
     script = _SCRIPT.format(pid=os.getpid())
@@ -96,16 +101,19 @@ def chroot(lab: Lab) -> Sheet:
     return Sheet(["question", "host", "after chroot", "in container A"], marked)
 
 
+@of_a_lab
 def annotated(lab: Lab) -> Sheet:
     """Show the lines of A's config.json that matter, with what each is for."""
     return settings.annotated(lab.a.bundle / "config.json")
 
 
+@of_a_lab
 def differences(lab: Lab) -> Sheet:
     """Show in what B's config.json differs from A's."""
     return settings.differences({"A": lab.a.bundle / "config.json", "B": lab.b.bundle / "config.json"})
 
 
+@of_a_lab
 def against_spec(lab: Lab) -> Sheet:
     """Show in what A's config.json differs from the one that a plain `runc spec` writes."""
     return settings.against_spec(lab.a.bundle / "config.json")

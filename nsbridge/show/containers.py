@@ -18,12 +18,13 @@ from nsbridge.containers import cgroups
 from nsbridge.containers.container import Container
 from nsbridge.containers.roles import B
 from nsbridge.containers.runtime import BUSYBOX, python_argv, python_env
-from nsbridge.errors import ContainerError, HostError
+from nsbridge.errors import ContainerError, HostError, UsageError
 from nsbridge.lab import Lab
 from nsbridge.namespaces import Kind
 from nsbridge.privilege import rootless
 from nsbridge.programs.look import look
 from nsbridge.show.forms import Lines, Sheet, bold, mono, plain
+from nsbridge.show.labs import of_a_lab
 
 _TARGET = (B.address.partition("/")[0], "7", "5566", "/run/nsbridge/hello")
 _PATIENCE = 5.0  # seconds for a process to end
@@ -34,9 +35,12 @@ _LIMITS = (
 )
 
 
+@of_a_lab
 def life(lab: Lab) -> Sheet:
     """Lead A through its life with runc, and note after each command what `runc state` says; A is gone afterwards."""
     a, rows = lab.a, []
+    if lab.pids()["a"]:
+        raise UsageError("container A lives already; to see its life from the start, run all cells again")
 
     def note(command: str, happened: str) -> None:
         try:
@@ -62,6 +66,7 @@ def life(lab: Lab) -> Sheet:
     return Sheet(["command", "state", "process 1", "what happened"], rows)
 
 
+@of_a_lab
 def inodes(lab: Lab) -> Sheet:
     """Show the inode number of every namespace of the host, of A and of B, as /proc has it."""
     found = census({"host": "self", **{name: pid for name, pid in lab.pids().items() if name != "bridge"}})
@@ -73,6 +78,7 @@ def inodes(lab: Lab) -> Sheet:
     return Sheet(["kind", "host", "A", "B", "in common"], rows, "lrrrl", evidence)
 
 
+@of_a_lab
 def lsns(lab: Lab) -> Lines:
     """Ask another program for the namespaces of A's first process: lsns, of util-linux."""
     if shutil.which("lsns") is None:
@@ -82,6 +88,7 @@ def lsns(lab: Lab) -> Lines:
     return Lines("\n".join(line[:72].rstrip() for line in done.stdout.splitlines()))
 
 
+@of_a_lab
 def outlook(lab: Lab) -> Sheet:
     """Let the same few lines of Python tell on the host, in A and in B what they see of each kind."""
     with _offered(lab.b):
@@ -90,6 +97,7 @@ def outlook(lab: Lab) -> Sheet:
     return Sheet(["kind", "host", "A", "B"], rows)
 
 
+@of_a_lab
 def reach(lab: Lab) -> Sheet:
     """Let A try to reach B by address, by key and by path, and B itself, to which all of it is there."""
     with _offered(lab.b):
@@ -102,6 +110,7 @@ def reach(lab: Lab) -> Sheet:
     return Sheet(["kind", "system call", "in A", "in B"], rows, evidence=evidence)
 
 
+@of_a_lab
 def limits(lab: Lab) -> Sheet:
     """Read A's limits back from where the kernel keeps them, beside what config.json asks for."""
     config = json.loads((lab.a.bundle / "config.json").read_text())
@@ -120,6 +129,7 @@ def limits(lab: Lab) -> Sheet:
     return Sheet(["limit", "key in config.json", "asked for", "in force", "read from"], rows)
 
 
+@of_a_lab
 def hit(lab: Lab, most: int = 12) -> Lines:
     """Lower A's limit of processes to `most`, and let a shell in A start forty."""
     if rootless():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from matplotlib.figure import Figure
 from nsbridge.census import census
 from nsbridge.lab import Lab
 from nsbridge.namespaces import Kind
+from nsbridge.show import sharing
 from nsbridge.show.forms import Lines, Sheet, bold, dim, mono, strong
 from nsbridge.show.holdings import Holdings, compared
 from nsbridge.show.watching import shortened
@@ -49,6 +51,7 @@ class Journey:
 
     def __init__(self, lab: Lab) -> None:
         """Note where everybody is before the first step; containers must run, and the bridge have taken no step."""
+        lab.must_exist()
         self.lab = lab
         self.people: dict[str, dict[str, int]] = census({"host": "self", **lab.pids()})
         self.stops: dict[str, dict[Kind, int]] = {}
@@ -84,19 +87,7 @@ class Journey:
     def table(self) -> Sheet:
         """Show where the bridge has come to, read from /proc anew, with the cells that it shares in bold."""
         found = census({"host": "self", **self.lab.pids()})
-        rows = []
-        for kind in Kind:
-            inodes = {who: found[who].get(kind.proc, 0) for who in ("host", "a", "bridge", "b")}
-            owner = self.owner(kind, inodes["bridge"])
-            marked = {"A": {"a", "bridge"}, "B": {"b", "bridge"}}.get(owner, set())
-            rows.append([
-                bold(kind.name),
-                *(bold(str(inode)) if who in marked else str(inode) for who, inode in inodes.items()),
-                bold(f"with {owner}") if marked else f"with the {owner}",
-            ])  # fmt: skip
-        return Sheet(
-            ["kind", "host", "A", "bridge", "B", "the bridge shares it"], rows, "lrrrrl", self._evidence(found)
-        )
+        return replace(sharing.sheet(sharing.rows(found)), evidence=self._evidence(found))
 
     def privileges(self) -> Sheet:
         """Show what /proc/PID/status says of the bridge's privileges, before its first step and now."""
@@ -139,6 +130,7 @@ class Journey:
 
     def chart(self) -> Figure:
         """Draw A, the bridge and B with what they share, by inode number."""
+        self.lab.must_exist()
         status = self.lab.status()
         found = census(self.lab.pids())
         return drawings.chart(self.lab.x, self.lab.y, found, (_place(status["a"]), _place(status["b"])))
@@ -147,6 +139,7 @@ class Journey:
         return next((name for name, time in self._times.items() if when <= time), self.lab.steps[-1])
 
     def _read(self) -> dict[str, str]:
+        self.lab.must_exist()
         text = Path(f"/proc/{self.lab.pids()['bridge']}/status").read_text()
         return {
             name: " ".join(value.split()) for name, _, value in (line.partition(":") for line in text.splitlines())

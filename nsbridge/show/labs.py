@@ -5,10 +5,18 @@ from __future__ import annotations
 import atexit
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
+from nsbridge import privilege
+from nsbridge.containers import runc
 from nsbridge.errors import UsageError
 from nsbridge.lab import Lab
-from nsbridge.record import labs
+from nsbridge.record import holder, labs
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _ours: set[str] = set()
 
@@ -18,9 +26,39 @@ def fresh(pair: str, name: str, stamps: bool = False) -> Lab:
 
     Raises:
         UsageError: there is no such pair, or the name cannot be one.
+        HostError: this host lacks runc, or forbids user namespaces.
     """
     lab = Lab(pair, name, stamps)
+    for probe in (runc.probe, privilege.probe):
+        probe()
     remove(name)
+    _ours.add(name)
+    return lab
+
+
+def of_a_lab(look: Callable[Concatenate[Lab, P], T]) -> Callable[Concatenate[Lab, P], T]:
+    """Let a function that looks at a lab say in a line if that lab is not there."""
+
+    @wraps(look)
+    def checked(lab: Lab, /, *args: P.args, **options: P.kwargs) -> T:
+        lab.must_exist()
+        return look(lab, *args, **options)
+
+    return checked
+
+
+def again(name: str) -> Lab | None:
+    """Return the lab of this name if it runs, whoever made it, and is within reach; else take down what is left."""
+    try:
+        lab = Lab.find(name)
+    except UsageError:
+        remove(name)
+        return None
+    if not (privilege.reaches(holder(name)) and lab.running()):
+        lab.down()
+        return None
+    if not lab.supervised():
+        lab.supervise()
     _ours.add(name)
     return lab
 

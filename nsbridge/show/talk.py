@@ -7,16 +7,18 @@ import select
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from nsbridge.errors import NsbridgeError
+from nsbridge.errors import NsbridgeError, UsageError
 from nsbridge.lab import Lab
 from nsbridge.report.visible import visible
 from nsbridge.show.forms import Lines, Sheet, dim, mono, plain, strong
+from nsbridge.show.labs import of_a_lab
 
-_PATIENCE = 10.0  # seconds for an echo
+_PATIENCE = 12.0  # seconds for an echo: the client gives up before, and says why
 _LONGEST = 36  # characters of a message that a table shows
 
 HARD: dict[str, bytes] = {
@@ -54,7 +56,11 @@ class Conversation:
         self.pair = lab.pair
         self.echoes: list[Echo] = []
         self._client = subprocess.Popen(
-            lab.client_argv(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            lab.client_argv(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # an interrupt of the notebook is none of its
         )
 
     def __enter__(self) -> Self:
@@ -63,52 +69,67 @@ class Conversation:
 
     def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
         """End the input, and wait for the client, unless something went wrong already."""
-        if kind is not None:
-            self._client.kill()
-        self.close()
+        if kind is None:
+            self.close()
+        else:
+            self.kill()
 
     def say(self, *lines: str | bytes) -> Self:
         """Type lines, each once the echo of the one before is there.
 
         Raises:
+            UsageError: the client has ended.
             NsbridgeError: an echo did not come.
         """
         for line in lines:
+            if self._client.stdout is None or self._client.stdout.closed:
+                raise UsageError("this client has ended; begin another conversation")
             sent = (line.encode() if isinstance(line, str) else line) + b"\n"
             start = time.perf_counter()
-            with ThreadPoolExecutor(1) as pool:  # what is long comes back while it is still being sent
-                pool.submit(self._type, sent)
+            if len(sent) <= select.PIPE_BUF:
+                self._type(sent)
                 came = self._read(len(sent))
+            else:
+                with ThreadPoolExecutor(1) as pool:  # what is long comes back while it is still being sent
+                    pool.submit(self._type, sent)
+                    came = self._read(len(sent))
             self.echoes.append(Echo(sent, came, (time.perf_counter() - start) * 1e6))
         return self
 
     def close(self) -> int:
         """End the input as Ctrl-D does, and return the client's exit status: 0 if all came back unchanged."""
-        if self._client.poll() is None and self._client.stdin and not self._client.stdin.closed:
-            self._client.stdin.close()
+        with suppress(OSError):  # it may be gone, and what was typed last with it
+            if self._client.stdin is not None:
+                self._client.stdin.close()
         status = self._client.wait(_PATIENCE)
         for pipe in (self._client.stdout, self._client.stderr):
             if pipe is not None:
                 pipe.close()
         return status
 
+    def kill(self) -> None:
+        """End the client at once, whatever is outstanding."""
+        self._client.kill()
+        self.close()
+
     def __repr__(self) -> str:
         """Return the transcript: a typed line in bold, the one that came back below it."""
         lines = [dim("$ client")]
         for echo in self.echoes:
-            lines += [strong(_text(echo.sent)), _text(echo.came)]
+            lines += [strong(shown(echo.sent)), shown(echo.came)]
         return "\n".join(lines)
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
         same = all(echo.sent == echo.came for echo in self.echoes)
-        first = _text(self.echoes[0].came) if self.echoes else ""
-        shown = Lines(repr(self), {"echo": {"lines": len(self.echoes), "same": same, "first": first}})
-        return shown._repr_mimebundle_()
+        first = shown(self.echoes[0].came) if self.echoes else ""
+        lines = Lines(repr(self), {"echo": {"lines": len(self.echoes), "same": same, "first": first}})
+        return lines._repr_mimebundle_()
 
     def _type(self, data: bytes) -> None:
-        if self._client.stdin is not None:
-            self._client.stdin.write(data)
-            self._client.stdin.flush()
+        with suppress(OSError):  # who reads sees the end
+            if self._client.stdin is not None:
+                self._client.stdin.write(data)
+                self._client.stdin.flush()
 
     def _read(self, size: int) -> bytes:
         out, came, deadline = self._client.stdout, b"", time.monotonic() + _PATIENCE
@@ -125,6 +146,7 @@ class Conversation:
         return came
 
 
+@of_a_lab
 def hard_messages(lab: Lab) -> Sheet:
     """Send the messages of HARD through one client, and hold each echo against what was sent."""
     with Conversation(lab) as talk:
@@ -132,7 +154,7 @@ def hard_messages(lab: Lab) -> Sheet:
     rows = [
         [
             plain(what),
-            mono(_shown(echo.sent[:-1])),
+            mono(shown(echo.sent, _LONGEST) or " "),
             f"{len(echo.sent):,}",
             "yes" if echo.came == echo.sent else "**NO**",
         ]
@@ -142,6 +164,7 @@ def hard_messages(lab: Lab) -> Sheet:
     return Sheet(["message", "as it was typed", "bytes", "came back unchanged"], rows, "llrl", evidence)
 
 
+@of_a_lab
 def crowd(lab: Lab, clients: int = 8, lines: int = 200) -> Lines:
     """Let several clients talk at once, each with lines of its own; tell how many got back exactly those."""
     typed = [b"".join(b"client %d, line %d\n" % (number, line) for line in range(lines)) for number in range(clients)]
@@ -160,12 +183,7 @@ def crowd(lab: Lab, clients: int = 8, lines: int = 200) -> Lines:
     )
 
 
-def _text(data: bytes) -> str:
-    return visible(data.decode(errors="backslashreplace").removesuffix("\n"), keep="")
-
-
-def _shown(data: bytes) -> str:
-    text = visible(data.decode(errors="backslashreplace"), keep="")
-    if len(text) > _LONGEST:
-        text = text[: _LONGEST - 9] + "…" + text[-8:]
-    return text or " "
+def shown(data: bytes, longest: int = 0) -> str:
+    """Return a line as text, without its end; of one that is longer than `longest` the middle is left out."""
+    text = visible(data.removesuffix(b"\n").decode(errors="backslashreplace"), keep="")
+    return text if not longest or len(text) <= longest else f"{text[: longest - 9]}…{text[-8:]}"

@@ -90,7 +90,11 @@ class Trace:
         self._file = Path(self._folder.name, "trace")
         options = ["-f", "-ttt", "-T", "-s", "48", "-o", str(self._file), "-p", str(self.pid)]
         self._strace = subprocess.Popen(
-            ["strace", *options], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            ["strace", *options],
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # a kernel that ends waits for the children in its process group
         )
         said = self._strace.stderr.readline() if self._strace.stderr else ""
         if not _ATTACHED.search(said):
