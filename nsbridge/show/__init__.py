@@ -8,6 +8,7 @@ from nsbridge.show.containers import hit, inodes, life, limits, lsns, outlook, r
 from nsbridge.show.forms import Lines, Sheet
 from nsbridge.show.joining import Journey
 from nsbridge.show.labs import fresh
+from nsbridge.show.panel import Panel
 from nsbridge.show.safety import attempts, story, used_up, verdict
 from nsbridge.show.talk import Conversation, crowd, hard_messages
 from nsbridge.show.watching import Watched
@@ -16,6 +17,7 @@ __all__ = [
     "Conversation",
     "Journey",
     "Lines",
+    "Panel",
     "Sheet",
     "Watched",
     "against_spec",
