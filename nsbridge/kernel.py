@@ -48,8 +48,10 @@ def main() -> None:
     with suppress(HostError):  # who makes a lab is told, in the notebook
         privilege.enter(_standing())
     from ipykernel.kernelapp import IPKernelApp  # noqa: PLC0415 — it starts threads
+    from traitlets.config import Config  # noqa: PLC0415
 
-    app: Any = IPKernelApp.instance()
+    # figures that are sharp on paper as well, where a notebook is exported from JupyterLab
+    app: Any = IPKernelApp.instance(config=Config({"InlineBackend": {"figure_formats": {"retina"}}}))
     app.initialize()
     app.shell.set_custom_exc(tuple(_LINES), _in_a_line)
     app.start()
