@@ -14,7 +14,7 @@ from nsbridge.census import census
 from nsbridge.lab import Lab
 from nsbridge.namespaces import Kind
 from nsbridge.show import sharing
-from nsbridge.show.forms import Lines, Sheet, bold, dim, mono, strong
+from nsbridge.show.forms import Lines, Sheet, dim, mono, strong
 from nsbridge.show.holdings import Holdings, compared
 from nsbridge.show.watching import shortened
 from nsbridge.study import drawings
