@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nsbridge.containers.roles import B
-from nsbridge.lab import endpoint
+from nsbridge.endpoints import endpoint
 from nsbridge.pairs import PAIRS
 
 from .place import NSBRIDGE, Place
