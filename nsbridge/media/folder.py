@@ -30,6 +30,16 @@ _RETRY = 0.01  # seconds; the kernel tells nobody that a full disk has room agai
 _LOST = "mnt: the process on the other side is gone"
 
 
+class _Room:
+    """The watch of the folder that is written: it wakes who waits for room there, and does nothing else."""
+
+    def event(self, mask: int, name: bytes) -> None:
+        """See Watch."""
+
+    def rescan(self) -> None:
+        """See Watch."""
+
+
 class MntStream(Stream):
     """The two directions of one stream."""
 
@@ -59,9 +69,11 @@ class MntStream(Stream):
         self._flow: Flow | None = None
         self._released = threading.Lock()
         self._watches: list[int] = []
+        self._room = _Room()
         try:
-            for place, mask in ((folder, _WHOLE), (self._in, _INCOMING), (f"{folder}/{names[1]}", _OUTGOING)):
-                self._watches.append(hub.add(place, mask, self))
+            self._watches.append(hub.add(folder, _WHOLE, self))
+            self._watches.append(hub.add(self._in, _INCOMING, self))
+            self._watches.append(hub.add(f"{folder}/{names[1]}", _OUTGOING, self._room))
         except Broken:
             self._release()
             raise
@@ -84,7 +96,7 @@ class MntStream(Stream):
             if self._writer.full:
                 time.sleep(_RETRY)
             else:
-                self._hub.wait(self, self._may_write)
+                self._hub.wait(self._room, self._may_write)
             done += self.offer(memoryview(data)[done:])
 
     def offer(self, data: Buffer) -> int:
@@ -184,7 +196,7 @@ class MntStream(Stream):
                 self._release()
         elif self._ends.received:
             self._lose(_LOST)
-        self._hub.wake(self)
+        self._wake()
         self._kick()
 
     def _rare(self, mask: int, name: bytes) -> None:
@@ -213,6 +225,10 @@ class MntStream(Stream):
         except Broken as error:
             self._lose(str(error))
 
+    def _wake(self) -> None:
+        for watch in (self, self._room):
+            self._hub.wake(watch)
+
     def _kick(self) -> None:
         if self._flow is not None:
             self._flow.kick()
@@ -223,7 +239,7 @@ class MntStream(Stream):
             self._ends.broken = reason
             remove(self._folder, self._parts)
             self.dirty = True
-            self._hub.wake(self)
+            self._wake()
             self._kick()
         return Broken(self._ends.broken)
 
