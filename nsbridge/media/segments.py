@@ -46,8 +46,10 @@ class Reader:
                 raise Broken(f"mnt: segment {self._number}: {error.strerror}") from None
             if data:
                 self._size += len(data)
-                if self._size > SEGMENT:
-                    raise Broken(f"mnt: segment {self._number} is larger than {SEGMENT} bytes")
+                if self._size >= SEGMENT:
+                    if os.fstat(self._fd).st_size > SEGMENT:
+                        raise Broken(f"mnt: segment {self._number} is larger than {SEGMENT} bytes")
+                    self._remove()  # it is full: nothing more will come there
                 return data
             if complete:
                 self._remove()
