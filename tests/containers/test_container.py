@@ -16,7 +16,7 @@ import pytest
 
 from nsbridge.containers import cgroups, overlay
 from nsbridge.containers.container import Container
-from nsbridge.containers.processes import rooted_at
+from nsbridge.containers.processes import find, rooted_at
 from nsbridge.containers.roles import A, B
 from nsbridge.containers.runtime import BUSYBOX, RUNTIME, python_argv
 from nsbridge.errors import ContainerError, UsageError
@@ -63,7 +63,7 @@ def traces(container: Container) -> dict[str, object]:
     return {
         "mounts": [line for line in mounts.splitlines() if str(container.bundle) in line],
         "cgroups": [path for root in cgroups.hierarchies(mounts) for path in root.glob(f"*{container.id}*")],
-        "processes": rooted_at(str(container.bundle)),
+        "processes": find(rooted_at(str(container.bundle))),
         "runc list": json.loads(_runc(container, "list", "--format", "json")),
         "bundle": container.bundle.exists(),
         "runc state": (container.runc.root / container.id).exists(),
