@@ -80,13 +80,14 @@ class IpcListener(Listener):
         try:
             queues += [self._new_queue()]
             queues += [self._new_queue()]
+            up, down = queues
+            stream = IpcStream(up, down, self._peers, life=self._key, listening=True)
         except (sysv_ipc.Error, OSError) as error:
             for queue in queues:
-                queue.remove()
+                with contextlib.suppress(sysv_ipc.Error, OSError):
+                    queue.remove()
             self._reply(token, REFUSAL)
             raise Refused(f"ipc: no queue can be made for a stream: {error}; the limit is kernel.msgmni") from None
-        up, down = queues
-        stream = IpcStream(up, down, self._peers, life=self._key, listening=True)
         try:
             self._peers.after(PATIENCE, lambda: self._unclaimed(stream, token))
         except Broken as error:

@@ -138,7 +138,12 @@ class IpcStream(Stream):
         if kind == HELLO and len(body) in (0, LIFE.size) and not self._greeted:
             self._greeted = True
             (life,) = LIFE.unpack(body or bytes(LIFE.size))
-            self._peers.watch(self._in.last_send_pid, life, self)
+            try:
+                self._peers.watch(self._in.last_send_pid, life, self)
+            except (sysv_ipc.Error, OSError) as error:  # another thread has removed it
+                raise self._break(error) from None
+            if self._ends.broken is not None:  # or was about to
+                self._peers.forget(self)
         elif not self._greeted and kind != BREAK:
             self._lose(f"ipc: message of {len(body)} bytes and type {kind} in the place of HELLO")
         elif kind == END:
