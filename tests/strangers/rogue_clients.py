@@ -207,10 +207,11 @@ def segments(folder: str) -> Maker:
     return write
 
 
+_RESET = "net: "  # reset by peer, or a broken pipe to who writes just then
 NET: dict[str, tuple[Callable[[NetClient], Closed], str]] = {
-    "silence, then a reset": (lambda c: c.reset(), "net: Connection reset by peer"),
-    "garbage, then a reset": (lambda c: c.reset(NOISE), "net: Connection reset by peer"),
-    "an endless line, then a reset": (NetClient.flood, "net: Connection reset by peer"),
+    "silence, then a reset": (NetClient.reset, _RESET),
+    "garbage, then a reset": (lambda c: c.reset(NOISE), _RESET),
+    "an endless line, then a reset": (NetClient.flood, _RESET),
 }
 
 IPC: dict[str, tuple[Callable[[IpcClient], Closed], str]] = {

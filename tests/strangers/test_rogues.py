@@ -45,7 +45,8 @@ class Honest:
         self.rounds = 0
         self.fault: str | None = None
         self._over = threading.Event()
-        threading.Thread(target=self._talk, daemon=True).start()
+        self._thread = threading.Thread(target=self._talk, daemon=True)
+        self._thread.start()
 
     def goes_on(self) -> bool:
         """Whether some more rounds come to pass."""
@@ -54,6 +55,7 @@ class Honest:
 
     def close(self) -> None:
         self._over.set()
+        self._thread.join(20)
 
     def _talk(self) -> None:
         try:
@@ -98,18 +100,20 @@ class Scene:
 
 
 AnyScene = TypeVar("AnyScene", bound=Scene)
+Play = Callable[[Callable[[Stage], AbstractContextManager[AnyScene]], str], AnyScene]
 
 
-def in_turn(make: Callable[[str], AbstractContextManager[AnyScene]]) -> Iterator[Callable[[str], AnyScene]]:
-    """Yield what returns the scene for a pair, after the end of the one before."""
+@pytest.fixture(scope="module")
+def play(stages: Callable[[str], Stage]) -> Iterator[Play[Any]]:
+    """Return what makes a scene for a pair, after the end of the one before, if it is not that one still."""
     with ExitStack() as stack:
 
         @lru_cache(maxsize=1)
-        def scene(pair: str) -> AnyScene:
+        def play(make: Callable[[Stage], AbstractContextManager[AnyScene]], pair: str) -> AnyScene:
             stack.close()
-            return stack.enter_context(make(pair))
+            return stack.enter_context(make(stages(pair)))
 
-        yield scene
+        yield play
 
 
 @contextmanager
@@ -125,14 +129,9 @@ def against_the_listener(stage: Stage) -> Iterator[Scene]:
         yield Scene(stage, a, honest)
 
 
-@pytest.fixture(scope="module")
-def listener_scene(stages: Callable[[str], Stage]) -> Iterator[Callable[[str], Scene]]:
-    yield from in_turn(lambda pair: against_the_listener(stages(pair)))
-
-
 @pytest.mark.parametrize(("pair", "deed"), [(pair, deed) for pair in PAIRS for deed in CLIENTS[pair[:3]][1]])
-def test_a_rogue_client_costs_its_own_stream(listener_scene: Callable[[str], Scene], pair: str, deed: str) -> None:
-    scene = listener_scene(pair)
+def test_a_rogue_client_costs_its_own_stream(play: Play[Scene], pair: str, deed: str) -> None:
+    scene = play(against_the_listener, pair)
     make, deeds = CLIENTS[pair[:3]]
     act, reason = deeds[deed]
     with scene.misdeed(reason):
@@ -172,16 +171,9 @@ def write_on(endpoint: Medium) -> None:
             time.sleep(0.001)
 
 
-@pytest.fixture(scope="module")
-def opener_scene(stages: Callable[[str], Stage]) -> Iterator[Callable[[str], ServerScene]]:
-    yield from in_turn(lambda pair: against_the_opener(stages(pair)))
-
-
 @pytest.mark.parametrize(("pair", "deed"), [(pair, deed) for pair in PAIRS for deed in SERVERS[pair[4:]][1]])
-def test_a_rogue_server_costs_its_own_stream(
-    opener_scene: Callable[[str], ServerScene], pair: str, deed: str
-) -> None:
-    scene = opener_scene(pair)
+def test_a_rogue_server_costs_its_own_stream(play: Play[ServerScene], pair: str, deed: str) -> None:
+    scene = play(against_the_opener, pair)
     what = SERVERS[pair[4:]][1][deed]
     with scene.misdeed(what.reason):
         scene.place.do(what.before, scene.server)
