@@ -28,6 +28,7 @@ _GONE = inotify.DELETE_SELF | inotify.MOVE_SELF | inotify.IGNORED | inotify.UNMO
 _RARE = _CREATED | _CLOSED | _GONE | _LEFT
 _RETRY = 0.01  # seconds; the kernel tells nobody that a full disk has room again
 _LOST = "mnt: the process on the other side is gone"
+_BROKEN = "mnt: the other side broke the stream off"
 
 
 class _Room:
@@ -162,6 +163,8 @@ class MntStream(Stream):
                 self.dirty = True
             return data
         self._looked = created
+        if ending and not exists("end", self._parts[0]):  # segments may have been removed before they were read
+            raise self._lose(_BROKEN)
         if ending:
             ends.received = True
         if orphaned and not ends.clean:
@@ -202,7 +205,7 @@ class MntStream(Stream):
     def _rare(self, mask: int, name: bytes) -> None:
         if mask & _GONE or (mask & _LEFT and name in (b"up", b"down")):
             if not self._ends.clean:
-                self._lose("mnt: the other side broke the stream off")
+                self._lose(_BROKEN)
             self.orphan()
         elif name == b"lock" and mask & _CLOSED and self._promised and not self._orphaned:
             spawn(self._await_lock)

@@ -97,6 +97,9 @@ def remove(folder: str, parts: list[int] | None = None) -> None:
         parts: descriptors of the folders in it, if they are open.
     """
     for fd in parts or []:
+        with contextlib.suppress(OSError):
+            os.unlink("end", dir_fd=fd)  # first: nobody may take for all what is left of the segments
+    for fd in parts or []:
         with contextlib.suppress(OSError), os.scandir(fd) as entries:
             for entry in itertools.islice(entries, _FEW):
                 os.unlink(entry.name, dir_fd=fd)
