@@ -78,6 +78,21 @@ def chromium(place: Path) -> Iterator[Page]:
             context.close()
 
 
+def too_wide(page: Page) -> list[str]:
+    """Return what sticks out of the page, or cannot be shown, on a telephone and on a desk."""
+    found = []
+    for width in (420, 1280):
+        page.set_viewport_size({"width": width, "height": 900})
+        found += page.evaluate("""
+            () => [...document.querySelectorAll("body *")].filter(each =>
+                each.matches("img") && !each.naturalWidth ||
+                each.getBoundingClientRect().right > innerWidth && !each.closest("pre, table, figure")
+            ).map(each => `${innerWidth}: ${each.outerHTML.slice(0, 200)}`)
+        """)
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+    return found
+
+
 class Book:
     """A notebook that is open in JupyterLab."""
 
@@ -113,8 +128,9 @@ class Book:
         self.page.locator(".nsb button", has_text=re.compile(f"^{button}$")).first.click()
 
     def picture(self, name: str) -> None:
-        """Keep what is seen in the folder that NSBRIDGE_PICTURES names, if it does."""
+        """Keep what is seen after some beats in the folder that NSBRIDGE_PICTURES names, if it does."""
         if folder := os.environ.get("NSBRIDGE_PICTURES"):
+            self.page.wait_for_timeout(30_000)
             self.page.screenshot(path=Path(folder, f"{name}.png"))
 
     def _choose(self, bar: str, *entries: str) -> None:

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from .browser import Book, chromium, jupyterlab
+from nsbridge.report.book import render_one
+from nsbridge.report.model import Notebook
+
+from .browser import Book, chromium, jupyterlab, too_wide
 from .host import User
 
 pytestmark = [pytest.mark.usefixtures("nothing_left"), pytest.mark.timeout(180)]
@@ -22,7 +25,6 @@ def test_a_person_reads_the_bridge_plays_with_the_panel_and_takes_the_pdf_home(r
         bridge.run_all()
         assert page.locator(ERRORS).all_inner_texts() == []
         assert page.locator(".jp-OutputArea-output img").count() >= 5
-        bridge.picture("bridge")
         text = pdf_text(bridge.export("Nsbridge_pdf"))
         for words in ("The bridge", "Step by step", "This is the first sentence, again", "How to check this"):
             assert words in text
@@ -62,6 +64,11 @@ def test_a_person_reads_the_bridge_plays_with_the_panel_and_takes_the_pdf_home(r
         again = Book(page, address, "00-panel.ipynb")
         expect(page.locator(".nsb-state.up").first).to_contain_text("mnt-net")
         say(again, "after the tab was closed")
+
+        made = render_one(Notebook.read(tmp_path / "books" / "03-bridge.ipynb"), tmp_path / "bridge")
+        page.goto(made[1].as_uri())
+        assert page.locator("figure img").count() >= 5
+        assert too_wide(page) == []
     # the lab that is up now ends with JupyterLab: nothing_left sees to it
 
 
