@@ -83,7 +83,7 @@ def _source(report: Report) -> str:
         f"  authors: {_array(map(_string, report.front.authors))}, date: {_string(report.front.date)},\n"
         f"  facts: {_pairs(report.front)}, fallbacks: {_array(map(_string, fonts.fallbacks()))},\n"
         f"  book: {_bool(report.book)}, figures: {_bool(bool(report.captions('figure')))},\n"
-        f"  tables: {_bool(bool(report.captions('table')))},\n  summary: [\n"
+        "  summary: [\n"
         f"{_write(report.summary)}\n])\n\n"
     )
     return opening + _write(blocks)

@@ -4,19 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nsbridge.show.forms import Sheet, bold
-from nsbridge.study.hops import HOPS, Hops
+from nsbridge.show.forms import Sheet
 from nsbridge.study.measure import Record
-
-
-def hops(found: Sequence[Hops]) -> Sheet:
-    """Lay the hops of some pairs out, with what it costs to note the times."""
-    rows = [
-        [bold(each.pair), *(f"{each.medians[name]:.1f}" for name in HOPS), f"{sum(each.medians.values()):.1f}",
-         f"{each.unwatched:.1f}"]
-        for each in found
-    ]  # fmt: skip
-    return Sheet(["pair", *HOPS, "all four", "unwatched"], rows, "lrrrrrr")
 
 
 def crowd(records: Sequence[Record]) -> Sheet:

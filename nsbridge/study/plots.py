@@ -131,7 +131,7 @@ def hops(found: Sequence[Hops]) -> Figure:
                 axes.text(left + width / 2, row, f"{width:.0f}", ha="center", va="center", fontsize=7.5, color=INK,
                           bbox={"facecolor": colour, "edgecolor": "none", "pad": 0.8})  # fmt: skip
                 left += width
-        axes.set_yticks(range(len(found)), [each.pair for each in found])
+        axes.set_yticks(range(len(found)), [f"{each.pair}\n(unwatched {each.unwatched:.0f})" for each in found])
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(f"round trip of {found[0].size} bytes (µs)")
