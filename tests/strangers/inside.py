@@ -9,6 +9,7 @@ from typing import ParamSpec, TypeVar
 import pyprctl
 
 from nsbridge.media.base import Medium
+from nsbridge.media.sysv import largest_message
 from nsbridge.media.table import medium
 from nsbridge.namespaces import Kind, join
 
@@ -49,12 +50,14 @@ class Inside:
     def close(self) -> None:
         """End the thread."""
         self._pool.shutdown()
+        largest_message.cache_clear()
 
 
 def _enter(pid: int) -> None:
     pidfd = os.pidfd_open(pid)
     join(pidfd, Kind.NET)
     join(pidfd, Kind.IPC)
+    largest_message.cache_clear()  # it is of the namespace
     os.close(pidfd)
     # what is made in its files needs an owner whom its user namespace knows; it is this thread's alone (setfsuid(2))
     owner = os.stat(f"/proc/{pid}/root/tmp")
