@@ -84,6 +84,7 @@ PROMISES: dict[int, tuple[str, list[str]]] = {
         "`nsbridge down` leaves the machine as it was",
         [
             "e2e/test_power_off.py::test_down_and_up_succeed_after",
+            "e2e/test_power_off.py::test_down_and_up_succeed_without_root_after",
             "e2e/test_killed_up.py::test_down_clears_up_after_an_up_that_was_killed",
             "e2e/test_cycles.py::test_after_some_cycles_all_is_as_before",
         ],

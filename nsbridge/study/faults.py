@@ -108,7 +108,7 @@ def run(pair: str, faults: int, seed: int, clients: int = 4, name: str = "faults
         talkers = [Talker(lab.client_argv, number) for number in range(clients)]
         start = time.monotonic()
         try:
-            for what in tqdm(_dealt([*choice], faults, chance), desc=pair, disable=not sys.stderr.isatty()):
+            for what in tqdm(dealt([*choice], faults, chance), desc=pair, disable=not sys.stderr.isatty()):
                 _await_echoes(talkers, what)
                 time.sleep(chance.uniform(0, 0.05))
                 begin = time.monotonic()
@@ -129,7 +129,7 @@ def run(pair: str, faults: int, seed: int, clients: int = 4, name: str = "faults
     return verdict
 
 
-def _dealt(names: Sequence[str], count: int, chance: random.Random) -> list[str]:
+def dealt(names: Sequence[str], count: int, chance: random.Random) -> list[str]:
     """Return `count` of the names, dealt from shuffled decks that hold each once."""
     dealt: list[str] = []
     while len(dealt) < count:

@@ -31,7 +31,11 @@ while time.monotonic() < deadline:
 """
 
 
-@pytest.mark.parametrize(("pair", "side", "folder"), [("mnt-net", "a", "up"), ("net-mnt", "b", "down")])
+@pytest.mark.parametrize(
+    ("user", "pair", "side", "folder"),
+    [("root", "mnt-net", "a", "up"), ("root", "net-mnt", "b", "down")],
+    indirect=["user"],
+)
 def test_a_planted_link_is_not_followed_by_the_bridge(user: User, pair: str, side: str, folder: str) -> None:
     name = "e2e-planted"
     user.up(name, pair)
@@ -69,7 +73,9 @@ def planted_root(folder_of_it: Path, witness: str) -> Path:
     return root
 
 
-@pytest.mark.parametrize(("pair", "side"), [("mnt-net", "a"), ("ipc-mnt", "b")])
+@pytest.mark.parametrize(
+    ("user", "pair", "side"), [("root", "mnt-net", "a"), ("student", "ipc-mnt", "b")], indirect=["user"]
+)
 def test_the_bridge_imports_loads_and_opens_nothing_of_a_containers(
     user: User, pair: str, side: str, place: Path
 ) -> None:

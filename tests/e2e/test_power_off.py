@@ -121,8 +121,19 @@ STATES: list[Callable[[User], None]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("user", ["root"], indirect=True)
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
 def test_down_and_up_succeed_after(user: User, before: Any, state: Callable[[User], None]) -> None:
+    cleared_up_after(user, before, state)
+
+
+@pytest.mark.parametrize("user", ["student"], indirect=True)
+@pytest.mark.parametrize("state", [empty_record, lose_processes, mount_twice], ids=lambda state: state.__name__)
+def test_down_and_up_succeed_without_root_after(user: User, before: Any, state: Callable[[User], None]) -> None:
+    cleared_up_after(user, before, state)
+
+
+def cleared_up_after(user: User, before: Any, state: Callable[[User], None]) -> None:
     state(user)
     down = user.nsbridge("down", "--name", NAME)
     assert (down.returncode, down.stderr) == (0, b"")
