@@ -10,11 +10,11 @@ import argparse
 import random
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from statistics import quantiles
 from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
 from nsbridge import privilege
@@ -22,7 +22,6 @@ from nsbridge.errors import NsbridgeError
 from nsbridge.lab import Lab
 from nsbridge.pairs import PAIRS
 from nsbridge.study.harms import Scene, harms
-from nsbridge.study.measure import environment
 from nsbridge.study.talker import Talker
 from nsbridge.tables import Table
 
@@ -62,7 +61,7 @@ class Verdict:
     reordered: int = 0
     echoes: list[float] = field(default_factory=list)
     """When each echo came, in seconds since the start of the run, in order."""
-    environment: dict[str, Any] = field(default_factory=environment)
+    environment: dict[str, Any] = field(default_factory=dict)
 
     @property
     def good(self) -> bool:
@@ -126,6 +125,9 @@ def run(pair: str, faults: int, seed: int, clients: int = 4, name: str = "faults
             verdict.reordered += talker.reordered
             verdict.echoes += [moment - start for moment in talker.echoes]
     verdict.echoes.sort()
+    from nsbridge.study.measure import environment  # noqa: PLC0415 — it starts threads; main must enter before that
+
+    verdict.environment = environment()
     return verdict
 
 
@@ -147,8 +149,10 @@ def _await_echoes(talkers: Sequence[Talker], fault: str) -> None:
         time.sleep(_STEP)
 
 
-def _percentiles(faults: Sequence[Fault]) -> Iterator[float]:
-    return map(float, np.percentile([fault.recovery for fault in faults] or [0.0], [50, 95]))
+def _percentiles(faults: Sequence[Fault]) -> tuple[float, float]:
+    times = [fault.recovery for fault in faults] or [0.0]
+    twentieths = quantiles(times * 2 if len(times) == 1 else times, n=20, method="inclusive")
+    return twentieths[9], twentieths[18]
 
 
 def main() -> int:

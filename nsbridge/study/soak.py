@@ -16,9 +16,9 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from statistics import linear_regression, median
 from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
 from nsbridge import privilege
@@ -27,7 +27,6 @@ from nsbridge.endpoints import endpoint
 from nsbridge.errors import NsbridgeError
 from nsbridge.lab import Lab
 from nsbridge.pairs import PAIRS
-from nsbridge.study.measure import environment
 
 PARTS = ("bridge", "clients", "server")
 _SAMPLES = 240  # at most, however long it takes
@@ -74,6 +73,8 @@ def run(pair: str, minutes: float, clients: int = 8, name: str = "soak") -> Reco
         while _count(now := _idle(pids)) != _count(idle[0]) and time.monotonic() < deadline:
             time.sleep(_SHORTEST)
         idle.append(now)
+    from nsbridge.study.measure import environment  # noqa: PLC0415 — it starts threads; main must enter before that
+
     if not samples:
         raise NsbridgeError(f"no clients talked on {pair}: {errors.strip()[-200:]}")
     words = [int(number) for number in re.findall(r"\d+", out)][1:]
@@ -97,7 +98,7 @@ def verdict(record: Record) -> str:
     parts = []
     for part in PARTS:
         late = _late(record, part)
-        slope = np.polyfit([second / 60 for second, _ in late], [size / 1024 for _, size in late], 1)[0]
+        slope = linear_regression([second / 60 for second, _ in late], [size / 1024 for _, size in late]).slope
         parts.append(f"{part} {late[-1][1] / (1 << 20):.1f} MiB {slope:+.0f} KiB/min")
     before, after = (" ".join(map(str, _count(idle))) for idle in record["idle"])
     words = "flat" if flat(record) else "NOT flat"
@@ -117,7 +118,7 @@ def _growth(record: Record, part: str) -> float:
     """Return by which share the second half's median is above the first half's, of what came after the warming up."""
     sizes = [size for _, size in _late(record, part)]
     half = len(sizes) // 2 or 1
-    return float(np.median(sizes[half:] or sizes) / np.median(sizes[:half])) - 1
+    return median(sizes[half:] or sizes) / median(sizes[:half]) - 1
 
 
 def _idle(pids: dict[str, int]) -> Record:

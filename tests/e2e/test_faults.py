@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from nsbridge.lab import Lab
 from nsbridge.pairs import PAIRS, parse
 from nsbridge.study.faults import dealt, run
 from nsbridge.study.harms import Scene, harms
+
+from .host import User
 
 FAULTS = int(os.environ.get("NSBRIDGE_FAULTS", "3"))
 WHOLE = "ipc-mnt"  # every kind of fault means something there
@@ -61,3 +64,13 @@ def test_an_overflow_of_inotifys_queue_really_reaches_the_bridge(tmp_path: Path)
         tracer.send_signal(signal.SIGINT)
         tracer.communicate(timeout=20)
     assert OVERFLOW in (tmp_path / "reads").read_text()
+
+
+def test_an_ordinary_user_may_let_faults_happen_as_well(student: User) -> None:
+    argv = [sys.executable, "-m", "nsbridge.study.faults", "--pair", "net-mnt", "--faults", "2", "--clients", "1"]
+    done = student.run(*argv, "--seed", "3", "--name", "e2e-faults", "--list")
+    assert done.returncode == 0, done.stderr.decode()
+    lines = done.stdout.decode().splitlines()
+    assert lines[0].startswith("net-mnt: seed 3, faults 2, sent ")
+    assert "lost 0, duplicated 0, reordered 0" in lines[0]
+    assert lines[1].split() == ["fault", "times", "p50", "s", "p95", "s", "slowest", "s"]
