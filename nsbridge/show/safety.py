@@ -8,6 +8,7 @@ from nsbridge.containers.runtime import python_argv, python_env
 from nsbridge.errors import ContainerError
 from nsbridge.lab import Lab
 from nsbridge.show.forms import Lines, Sheet, bold, mono
+from nsbridge.show.labs import of_a_lab
 from nsbridge.study.attacks import REFUSALS, attack
 from nsbridge.study.faults import Verdict
 
@@ -19,6 +20,7 @@ _STRAINS = (
 )
 
 
+@of_a_lab
 def attempts(lab: Lab) -> Sheet:
     """Let a process in A, and then one in B, try to reach what is not its own."""
     a, b = attack(lab, "a"), attack(lab, "b")
@@ -31,6 +33,7 @@ def attempts(lab: Lab) -> Sheet:
     return Sheet(["attempt", "system call", "in A", "in B", "what stands in the way"], rows, evidence=evidence)
 
 
+@of_a_lab
 def used_up(lab: Lab) -> Sheet:
     """Let a process in A take as much as it gets of what the kernel gives to everybody."""
     rows = []

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from nsbridge.errors import UsageError
-from nsbridge.pairs import PAIRS
+from nsbridge.pairs import PAIRS, parse
 from nsbridge.show.forms import Sheet, bold
 from nsbridge.show.labs import fresh
 from nsbridge.study.measure import Record, round_trips, throughput
@@ -25,7 +25,13 @@ class Results:
     samples: dict[str, list[float]] = field(default_factory=dict)
 
     def table(self, pair: str = "") -> Sheet:
-        """Lay it out, a row for each pair; `pair` stands out."""
+        """Lay it out, a row for each pair; `pair` stands out.
+
+        Raises:
+            UsageError: there is no such pair.
+        """
+        if pair:
+            parse(pair)
         rows = []
         for rtt, rate in zip(self.rtt, self.rate, strict=True):
             cells = [rtt["pair"], *(f"{rtt[key]:,.1f}" for key in _KEYS), f"{rate['mib_per_s']:,.0f}"]

@@ -55,7 +55,7 @@ def test_a_person_reads_the_bridge_plays_with_the_panel_and_takes_the_pdf_home(r
 
         panel.press("Down")
         expect(page.locator(".nsb-state.down").first).to_be_visible()
-        assert root.runc("list", "--format", "json") is not None
+        assert "e2e-panel-a" not in [each["id"] for each in root.runc("list", "--format", "json") or []]
         assert not (root.home / "labs" / "e2e-panel").exists()
         panel.press("Up")
         expect(page.locator(".nsb-state.up").first).to_be_visible()

@@ -1,9 +1,12 @@
 """What a person at a notebook gets wrong is told in one readable line, and the next run works."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
+
+from nsbridge.study.pairs import Results
 
 from .host import User
 from .playing import fault, play, sources
@@ -11,20 +14,27 @@ from .test_bad_input import FORBID, LIMIT
 
 pytestmark = [pytest.mark.usefixtures("nothing_left"), pytest.mark.timeout(120)]
 
-BOOKS = ("01-bundles", "02-containers", "03-bridge")
-PAIRS = "net-ipc, net-mnt, ipc-net, ipc-mnt, mnt-net, mnt-ipc"
+NO_PAIR = "UsageError: no such pair: 'net-net'; choose one of net-ipc, net-mnt, ipc-net, ipc-mnt, mnt-net, mnt-ipc"
 
 
 def test_a_wrong_pair_and_then_a_right_one(root: User) -> None:
     cells = []
-    for book in ("00-panel", *BOOKS):
+    for book in ("00-panel", "01-bundles", "02-containers", "03-bridge", "06-safety"):
         for pair in ("net-net", "mnt-ipc"):
             parameters, first, *_ = sources(book, pair=pair, name=f"e2e-{book[:2]}")
             cells += [parameters, first]
     shown = play(root, *cells)
     for wrong, right in zip(shown[1::4], shown[3::4], strict=True):
-        assert fault(wrong) == f"UsageError: no such pair: 'net-net'; choose one of {PAIRS}"
+        assert fault(wrong) == NO_PAIR
         assert fault(right) == ""
+
+
+def test_a_wrong_pair_where_all_are_measured(root: User, tmp_path: Path) -> None:
+    records = tmp_path / "records.json"
+    Results().save(records)
+    four, five = sources("04-pairs", pair="net-net", records=str(records)), sources("05-speed", pair="net-net")
+    shown = play(root, *four[:3], *five[:2])
+    assert [fault(each) for each in shown] == ["", "", NO_PAIR, "", NO_PAIR]
 
 
 def test_a_host_without_runc(student: User, tmp_path: Path) -> None:
@@ -50,21 +60,22 @@ def test_a_host_that_forbids_user_namespaces(student: User, how: str) -> None:
         assert fault(shown[3]).endswith("restart the kernel `nsbridge`")
 
 
-@pytest.mark.parametrize("book", BOOKS)
+@pytest.mark.parametrize("book", ["01-bundles", "02-containers", "03-bridge", "06-safety"])
 def test_cells_out_of_order(root: User, book: str) -> None:
-    """Before the first one has run, and when the lab is gone; the last cell of each takes the lab down."""
+    """Before the first one has run, and when the lab is gone."""
     parameters, *rest = sources(book, name="e2e-order")
-    *middle, down = rest
     made = next(place for place, source in enumerate(rest) if "show.fresh(" in source)
-    alone = [source for source in middle if "show.fresh(" not in source]
-    shown = play(root, parameters, *reversed(alone), *rest[: made + 1], down, *alone)
-    before, after = shown[1 : 1 + len(alone)], shown[-len(alone) :]
-    assert all(fault(each) == "" for each in shown[1 + len(alone) : -len(alone)])
+    opening, down = rest[: made + 1], "lab.down()"
+    alone = [source for source in rest if re.search(r"\b(lab|journey|watched)\b", source) and source not in opening]
+    alone = [source for source in alone if source != down and "show.fresh(" not in source]
+    shown = play(root, parameters, *reversed(alone), *opening, down, *alone)
+    before, between, after = shown[1 : len(alone) + 1], shown[len(alone) + 1 : -len(alone)], shown[-len(alone) :]
+    assert [fault(each) for each in between] == [""] * len(between)
     for each in before:
         assert "is not defined; run the cells above first, or mend the spelling" in fault(each)
     said = [fault(each) for each in after]
     assert "UsageError: there is no lab 'e2e-order' (any more): make it; in a notebook, run all cells again" in said
-    assert all("run all cells again" in line or "run the cells above first" in line for line in said if line), said
+    assert all("run all cells again" in line or "run the cells above first" in line for line in said), said
 
 
 def test_a_step_of_the_bridge_out_of_turn(root: User) -> None:
