@@ -81,4 +81,4 @@ def test_a_message_costs_the_bridge_what_its_two_media_must_have(pair: str, tmp_
     for name, times in needed.items():
         assert times <= calls[name] / trips <= times + 0.1, (name, calls)
     assert calls.total() / trips <= needed.total() + SPARE, calls
-    assert HOPS - 0.5 <= woken <= HOPS + 0.5
+    assert HOPS - 0.5 <= woken <= HOPS + 1  # a wake-up more in each hop would make it 4
