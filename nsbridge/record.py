@@ -12,12 +12,14 @@ import subprocess
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import get_type_hints
 
 from nsbridge import privilege
 from nsbridge.alive import Process
 from nsbridge.containers import processes
 from nsbridge.endpoints import ECHO
 from nsbridge.errors import UsageError
+from nsbridge.pairs import PAIRS
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
 HOLDER = ["/bin/sleep", "infinity"]
@@ -90,7 +92,11 @@ class Record:
         try:
             data = json.loads((place / "lab.json").read_text())
             parts = {part: Process(**data[part]) if data[part] else None for part in _PROCESSES}
-            return cls(**{**data, **parts})
+            record = cls(**{**data, **parts})
+            kept: list[object] = [record, *filter(None, parts.values())]
+            if record.pair not in PAIRS or not all(map(_typed, kept)):
+                raise ValueError
+            return record
         except (OSError, ValueError, TypeError, KeyError):
             raise UsageError(f"lab {name!r} is half made; remove it with `nsbridge down --name {name}`") from None
 
@@ -120,3 +126,8 @@ class Record:
         os.write(key, b"\n")
         os.close(key)
         process.returncode = 0  # nobody here will wait for it
+
+
+def _typed(kept: object) -> bool:
+    """Whether each field is of its type, whoever wrote the file."""
+    return all(isinstance(getattr(kept, field), kind) for field, kind in get_type_hints(type(kept)).items())

@@ -205,7 +205,8 @@ class Ipc(Medium):
                 self._peers.forget(request)
             if not version:
                 raise Refused(f"nobody answers at message queue {self.key}")
-            if version != VERSION or up < 1 or down < 1:  # a key of 0 would make a new queue
+            keys = stream_keys(self.key)  # others are no stream's, and 0 would make a new queue
+            if version != VERSION or up not in keys or down not in keys or up == down:
                 raise Refused(f"message queue {self.key} refuses a stream (its wire form is version {version})")
             return self._join(open_queue(up), open_queue(down))
         except (sysv_ipc.Error, OSError, Broken) as error:

@@ -88,6 +88,8 @@ class Mnt(Medium):
 
     def __init__(self, path: str = "/run/nsbridge") -> None:
         """Args: the folder at which streams are opened, as it is named in the mount namespace."""
+        if not path or "\0" in path:
+            raise UsageError(f"no folder for streams: {path!r}; name one, as /run/nsbridge")
         self.path = path
         self._hub: Hub | None = None
         self._streams: set[MntStream] = set()

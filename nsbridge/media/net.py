@@ -149,6 +149,12 @@ class Net(Medium):
 
     def __init__(self, address: str, port: int = 7) -> None:
         """Args: an IPv4 address in dotted form; a TCP port."""
+        try:
+            socket.inet_pton(socket.AF_INET, address)
+        except (OSError, ValueError):
+            raise UsageError(f"no IPv4 address: {address!r}; write four numbers, as 10.77.1.1") from None
+        if not 0 < port < 1 << 16:
+            raise UsageError(f"no TCP port: {port}; use 1 to 65535")
         self.address, self.port = address, port
 
     def listen(self) -> NetListener:

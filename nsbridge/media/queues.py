@@ -203,7 +203,7 @@ class IpcStream(Stream):
         except sysv_ipc.BusyError:
             return False
         except (sysv_ipc.Error, OSError):
-            self._ends.broken = self._ends.broken or "ipc: the queue was removed"
+            self._lose("ipc: the queue was removed")
         return True
 
     def _break(self, error: Exception) -> Broken:

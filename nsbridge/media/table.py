@@ -27,4 +27,4 @@ def medium(*words: str) -> Medium:
         kind, *fields = words
         return MEDIA[kind](*fields)
     except (KeyError, TypeError, ValueError):
-        raise UsageError(f"no endpoint: {' '.join(words)}; write net ADDRESS PORT, ipc KEY or mnt PATH") from None
+        raise UsageError(f"no endpoint: {' '.join(words)!r}; write net ADDRESS PORT, ipc KEY or mnt PATH") from None

@@ -23,11 +23,15 @@ def main(words: list[str]) -> int:
     first = 3 if words[:1] == ["net"] else 2  # words
     try:
         with medium(*words[:first]) as here, medium(*words[first:]) as there, here.listen() as listener:
-            until_ended(lambda: serve_through(listener, there, lambda line: print(f"gate: {line}", file=sys.stderr)))
+            until_ended(lambda: serve_through(listener, there, _say))
     except NsbridgeError as error:
         print(f"gate: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"gate: {line}\n")  # in one piece, for others write as well
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import sys
 import time
 
 from nsbridge.errors import NsbridgeError, StreamError
+from nsbridge.media.base import Medium
 from nsbridge.media.table import medium
 
 _STEP = 0.005  # seconds; the server may not have bound its endpoint yet, and nothing tells when it has
@@ -17,28 +18,29 @@ def main(words: list[str]) -> int:
     accepts = words[0] == "--accepts"
     words = words[accepts:]
     deadline = time.monotonic() + float(words[0])
-    endpoint = medium(*words[1:])
-    while True:
-        try:
-            with endpoint.connect() as stream:
-                if accepts:
-                    return 0
-                stream.write(_WORD)
-                stream.end()
-                echo = b"".join(iter(stream.read, b""))
-        except StreamError as error:
-            reason = str(error)
-        except NsbridgeError as error:
-            print(error, file=sys.stderr)
-            return 1
-        else:
-            if echo == _WORD:
-                return 0
-            reason = f"{_WORD!r} came back as {echo!r}"
-        if time.monotonic() > deadline:
-            print(reason, file=sys.stderr)
-            return 1
-        time.sleep(_STEP)
+    try:
+        with medium(*words[1:]) as endpoint:
+            while (fault := _try(endpoint, accepts)) and time.monotonic() < deadline:
+                time.sleep(_STEP)
+    except NsbridgeError as error:
+        fault = str(error)
+    if fault:
+        print(fault, file=sys.stderr)
+    return 1 if fault else 0
+
+
+def _try(endpoint: Medium, accepts: bool) -> str | None:
+    """Return what is wrong with the endpoint, if anything."""
+    try:
+        with endpoint.connect() as stream:
+            if accepts:
+                return None
+            stream.write(_WORD)
+            stream.end()
+            echo = b"".join(iter(stream.read, b""))
+    except StreamError as error:
+        return str(error)
+    return None if echo == _WORD else f"{_WORD!r} came back as {echo!r}"
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from nsbridge.media.ipc import stream_keys
 from nsbridge.media.sysv import keys_in_use
 
 from .test_bridge import free_port
@@ -49,7 +50,8 @@ def left(words: list[str]) -> bool:
         with socket.socket() as probe:
             return probe.connect_ex((words[1], int(words[2]))) == 0
     if words[0] == "ipc":
-        return int(words[1]) in {*keys_in_use("msg"), *keys_in_use("sem")}
+        key = int(words[1])
+        return bool({key, *stream_keys(key)} & {*keys_in_use("msg"), *keys_in_use("sem")})
     with suppress(subprocess.CalledProcessError):
         subprocess.run(["flock", "--nonblock", f"{words[1]}/lock", "true"], check=True)
         return False
