@@ -1,21 +1,17 @@
-"""Throws garbage at the live endpoints of each medium, while an honest client goes on talking beside it.
+"""Throws garbage at live endpoints while somebody honest goes on talking beside it; nothing may be left of it.
 
-Run it as `python -m tests.fuzz.fuzz [--count 100000] [--seed N] [net ipc mnt]`. The same seed throws the same things.
-It fails if the server does not answer an honest client at any time, or keeps anything at the end.
+What listens is an echo server. What connects is a gate, the bridge without namespaces, whose server is garbage.
 """
 
-import argparse
 import os
 import random
 import signal
 import socket
-import struct
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -27,7 +23,9 @@ from nsbridge.media.ipc import Ipc, stream_keys
 from nsbridge.media.mnt import Mnt
 from nsbridge.media.net import Net
 from nsbridge.media.sysv import keys_in_use
-from tests.fuzz.wire import IpcGarbage, MntGarbage
+
+from .servers import SERVERS
+from .wire import IpcGarbage, MntGarbage, NetGarbage
 
 HONEST = 500  # inputs between two honest conversations
 
@@ -40,39 +38,6 @@ class Garbage(Protocol):
 
     def stop(self) -> None:
         """Take back what is still open."""
-
-
-class NetGarbage:
-    """Connections that end in every way; what they carry means nothing to the server."""
-
-    def __init__(self, port: int, dice: random.Random) -> None:
-        """Remember where to throw it."""
-        self.port, self.dice = port, dice
-        self.open: list[socket.socket] = []
-
-    def throw(self) -> None:
-        """Throw one."""
-        if len(self.open) < 20 or self.dice.random() < 0.1:
-            self.open.append(socket.create_connection(("127.0.0.1", self.port)))
-        one = self.dice.choice(self.open)
-        with suppress(OSError):
-            choice = self.dice.randrange(8)
-            if choice < 4:
-                one.send(self.dice.randbytes(self.dice.choice((1, 100, 10_000))), socket.MSG_DONTWAIT)
-            elif choice == 4:
-                one.shutdown(socket.SHUT_WR)
-            elif choice == 5:
-                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            else:
-                one.recv(self.dice.choice((1, 65536)), socket.MSG_DONTWAIT)
-        if self.dice.random() < 0.1 or len(self.open) > 40:
-            self.open.remove(one)
-            one.close()
-
-    def stop(self) -> None:
-        """Close what is still open."""
-        for one in self.open:
-            one.close()
 
 
 def honest(endpoint: Medium) -> None:
@@ -98,11 +63,10 @@ def traces(pid: int) -> tuple[int, int]:
 
 
 @contextmanager
-def served(words: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the echo server; its log is thrown away but for its length."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "nsbridge.programs.echo", *words], stderr=subprocess.DEVNULL
-    ) as process:
+def running(program: str, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run one of nsbridge's programs; its log is thrown away."""
+    argv = [sys.executable, "-m", f"nsbridge.programs.{program}", *words]
+    with subprocess.Popen(argv, stderr=subprocess.DEVNULL) as process:
         try:
             yield process
         finally:
@@ -112,9 +76,7 @@ def served(words: list[str]) -> Iterator[subprocess.Popen[bytes]]:
 def endpoint_of(kind: str, place: Path) -> tuple[list[str], Medium, Callable[[random.Random], Garbage]]:
     """Return an endpoint in words, as an honest client sees it, and what throws garbage at it."""
     if kind == "net":
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
+        port = _free_port()
         return ["net", "127.0.0.1", str(port)], Net("127.0.0.1", port), lambda dice: NetGarbage(port, dice)
     if kind == "ipc":
         key = 1 + os.getpid() % 65535
@@ -122,34 +84,89 @@ def endpoint_of(kind: str, place: Path) -> tuple[list[str], Medium, Callable[[ra
     return ["mnt", str(place)], Mnt(str(place)), lambda dice: MntGarbage(place, dice)
 
 
-def fuzz(kind: str, seed: int, count: int, place: Path) -> str:
-    """Throw `count` inputs at one medium, and return what to say of it.
+def fuzz_listener(kind: str, seed: int, count: int, place: Path) -> None:
+    """Throw `count` inputs at who listens on one medium.
 
     Raises:
         AssertionError, StreamError: an honest client suffered, or something was left behind.
     """
     words, endpoint, garbage_of = endpoint_of(kind, place)
-    with served(words) as process:
+    with running("echo", *words) as process:
         _await(lambda: _talks(endpoint), "the server did not begin")
         garbage = garbage_of(random.Random(seed))
         honest(endpoint)
         before = traces(process.pid)
-        start = time.monotonic()
         for number in range(count):
             garbage.throw()
             if number % HONEST == 0:
                 honest(endpoint)
         garbage.stop()
         honest(endpoint)
-        seconds = time.monotonic() - start
-        _await(
-            lambda: all(now <= was for now, was in zip(traces(process.pid), before, strict=True)),
-            f"of {before} descriptors and threads it came to {traces(process.pid)}",
-        )
-        assert process.poll() is None
+        _as_before(process, before)
     if isinstance(endpoint, Ipc):
         _clear(endpoint.key)
-    return f"{kind}: seed {seed}: {count} inputs in {seconds:.0f} s; every honest client was served, nothing is left"
+
+
+def fuzz_opener(kind: str, seed: int, count: int, place: Path) -> None:
+    """Have a gate open `count` streams to a server of garbage on one medium.
+
+    Raises:
+        AssertionError: an honest stream through the same gate suffered, or something was left behind.
+    """
+    dice, server, port = random.Random(seed), SERVERS[kind](place), _free_port()
+    clients: list[socket.socket] = []
+
+    def client(word: bytes) -> socket.socket:
+        one = socket.create_connection(("127.0.0.1", port))
+        one.send(word)
+        return one
+
+    def honest_stream() -> None:
+        word = os.urandom(1000)
+        with client(word) as one:
+            one.shutdown(socket.SHUT_WR)
+            server.serve()
+            assert one.makefile("rb").read() == word
+
+    with closing(server), running("gate", "net", "127.0.0.1", str(port), *server.words) as process:
+        _await(lambda: _listens(port), "the gate did not begin")
+        honest_stream()
+        before = traces(process.pid)
+        for number in range(count):
+            clients.append(client(dice.randbytes(dice.choice((0, 1, 100, 100_000)))))
+            server.garble(dice)
+            while len(clients) > 20:
+                clients.pop(dice.randrange(len(clients))).close()
+            if number % HONEST == 0:
+                honest_stream()
+        for one in clients:
+            one.close()
+        honest_stream()
+        server.close()
+        _as_before(process, before)
+
+
+def _as_before(process: subprocess.Popen[bytes], before: tuple[int, int]) -> None:
+    _await(
+        lambda: all(now <= was for now, was in zip(traces(process.pid), before, strict=True)),
+        f"of {before} descriptors and threads it came to {traces(process.pid)}",
+    )
+    assert process.poll() is None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
 
 
 def _talks(endpoint: Medium) -> bool:
@@ -170,20 +187,3 @@ def _clear(key: int) -> None:
     for table, kind in (("msg", sysv_ipc.MessageQueue), ("sem", sysv_ipc.Semaphore)):
         for each in {key, key << 15, *stream_keys(key)}.intersection(keys_in_use(table)):
             kind(each, 0, 0o444).remove()
-
-
-def main() -> None:
-    """Fuzz the media named, or all."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=100_000, help="inputs for each medium")
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
-    parser.add_argument("media", nargs="*", default=["net", "ipc", "mnt"])
-    args = parser.parse_args()
-    for kind in args.media:
-        with tempfile.TemporaryDirectory(prefix="nsbridge-fuzz-") as folder:
-            print(f"{kind}: seed {args.seed}", flush=True)
-            print(fuzz(kind, args.seed, args.count, Path(folder)), flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""Garbage for the endpoints of IPC and MNT, from a seed; calls no code of nsbridge.
+"""Garbage for who listens on NET, IPC and MNT, from a seed; calls no code of nsbridge.
 
 Types and sizes are often those of the wire form, for what is almost right goes deepest.
 """
@@ -8,6 +8,7 @@ import errno
 import os
 import random
 import shutil
+import socket
 import struct
 from contextlib import suppress
 from pathlib import Path
@@ -20,8 +21,8 @@ _libc.msgsnd.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t, ctypes.
 _NOWAIT, _NOERROR = 0o4000, 0o10000
 _CREATE, _RMID, _STAT = 0o1000, 0, 2
 _QNUM = 80  # bytes before msg_qnum in struct msqid_ds
-_TYPES = (1, 2, 3, 4, 5, 6, 7, 16, 2**31 - 1, 2**31, 2**40, 2**63 - 1)
-_SIZES = (0, 0, 1, 3, 4, 7, 8, 8, 8, 9, 12, 100, 2048, 8192)
+TYPES = (1, 2, 3, 4, 5, 6, 7, 16, 2**31 - 1, 2**31, 2**40, 2**63 - 1)
+SIZES = (0, 0, 1, 3, 4, 7, 8, 8, 8, 9, 12, 100, 2048, 8192)
 
 
 def msgget(key: int) -> int:
@@ -54,10 +55,49 @@ def send(queue: int, kind: int, body: bytes) -> bool:
 
 
 def receive(queue: int, kind: int) -> bytes | None:
-    """Take a message of a type from a queue."""
+    """Take a message of a type from a queue; of any for 0."""
+    found = take(queue, kind)
+    return None if found is None else found[1]
+
+
+def take(queue: int, kind: int = 0) -> tuple[int, bytes] | None:
+    """Take a message of a type from a queue, and return its type as well."""
     buffer = ctypes.create_string_buffer(8 + 65536)
     size = _libc.msgrcv(queue, buffer, 65536, kind, _NOWAIT | _NOERROR)
-    return buffer.raw[8 : 8 + size] if size >= 0 else None
+    return (int(struct.unpack_from("=q", buffer)[0]), buffer.raw[8 : 8 + size]) if size >= 0 else None
+
+
+class NetGarbage:
+    """Connections that end in every way; what they carry means nothing to the server."""
+
+    def __init__(self, port: int, dice: random.Random) -> None:
+        """Remember where to throw it."""
+        self.port, self.dice = port, dice
+        self.open: list[socket.socket] = []
+
+    def throw(self) -> None:
+        """Throw one."""
+        if len(self.open) < 20 or self.dice.random() < 0.1:
+            self.open.append(socket.create_connection(("127.0.0.1", self.port)))
+        one = self.dice.choice(self.open)
+        with suppress(OSError):
+            choice = self.dice.randrange(8)
+            if choice < 4:
+                one.send(self.dice.randbytes(self.dice.choice((1, 100, 10_000))), socket.MSG_DONTWAIT)
+            elif choice == 4:
+                one.shutdown(socket.SHUT_WR)
+            elif choice == 5:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            else:
+                one.recv(self.dice.choice((1, 65536)), socket.MSG_DONTWAIT)
+        if self.dice.random() < 0.1 or len(self.open) > 40:
+            self.open.remove(one)
+            one.close()
+
+    def stop(self) -> None:
+        """Close what is still open."""
+        for one in self.open:
+            one.close()
 
 
 class IpcGarbage:
@@ -101,12 +141,12 @@ class IpcGarbage:
                 self.streams.append((msgget(up), msgget(down)))
 
     def _kind(self) -> int:
-        return self.dice.choice(_TYPES)
+        return self.dice.choice(TYPES)
 
     def _body(self) -> bytes:
         if self.dice.random() < 0.3:
             return struct.pack("=II", self.dice.choice((0, 1, 2, 2**31)), self.dice.choice((0, 1, 2**31, 2**32 - 1)))
-        return self.dice.randbytes(self.dice.choice(_SIZES))
+        return self.dice.randbytes(self.dice.choice(SIZES))
 
     def stop(self) -> None:
         """Break off what is still open."""
