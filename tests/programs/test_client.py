@@ -1,14 +1,18 @@
 """The client against an echo server, and against servers that do worse; no container is needed for that."""
 
+import os
+import pty
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
 
-from nsbridge.errors import StreamError
+from nsbridge.errors import Broken, StreamError
 from nsbridge.media.base import Stream
 from nsbridge.media.table import medium
 from nsbridge.programs.outstanding import Outstanding
@@ -37,9 +41,10 @@ def serve(words: list[str]) -> Iterator[Callable[..., None]]:
 
         def turns(*functions: Callable[[Stream], None]) -> None:
             def run_them() -> None:
-                for function in functions:
-                    with listener.accept() as stream:
-                        function(stream)
+                with suppress(Broken):  # the listener is closed
+                    for function in functions:
+                        with listener.accept() as stream:
+                            function(stream)
 
             threading.Thread(target=run_them, daemon=True).start()
 
@@ -155,7 +160,8 @@ def test_lines_that_did_not_come_back_are_numbered() -> None:
 
 
 HURRIED = (
-    "import sys, nsbridge.programs.client as client; client.SILENCE, client._GLANCE = 0.4, 0.05;"
+    "import sys, nsbridge.programs.client as client;"
+    "client.SILENCE, client._GLANCE, client.PROMPTLY = 0.4, 0.05, 0.1;"
     "sys.exit(client.main(sys.argv[1:]))"
 )
 
@@ -173,6 +179,68 @@ def test_who_hears_nothing_for_too_long_is_told_which_lines(words: list[str], se
     over.set()
     assert (done.returncode, done.stdout) == (1, b"first\n")
     assert b"no echo for 0 s; lines 2 to 3 did not come back, beginning with 'second'" in done.stderr
+
+
+def test_a_service_that_swallows_lines_is_told_of(words: list[str], serve: Callable[..., None]) -> None:
+    def swallow(stream: Stream) -> None:
+        whole(stream)
+        stream.end()
+
+    serve(*[swallow] * 1000)
+    argv = [sys.executable, "-c", HURRIED, *words]
+    done = subprocess.run(argv, input=b"first\nsecond\n", capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"lines 1 to 2 did not come back, beginning with 'first'" in done.stderr
+
+
+@pytest.mark.parametrize("mode", [(), ("--raw",)])
+def test_lines_go_out_while_echoes_are_outstanding(
+    words: list[str], serve: Callable[..., None], mode: tuple[str, ...]
+) -> None:
+    heard: SimpleQueue[bytes] = SimpleQueue()
+    answer = threading.Event()
+
+    def hold_back(stream: Stream) -> None:
+        for _ in range(5):
+            heard.put(stream.read())
+        answer.wait(30)
+        stream.write(b"".join(b"%d\n" % number for number in range(5)))
+        whole(stream)
+        stream.end()
+
+    serve(hold_back)
+    argv = [sys.executable, "-m", "nsbridge.programs.client", *mode, *words]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client:
+        assert client.stdin is not None
+        for number in range(5):
+            os.write(client.stdin.fileno(), b"%d\n" % number)
+            assert heard.get(timeout=30) == b"%d\n" % number
+        answer.set()
+        assert client.communicate(timeout=30)[0] == b"0\n1\n2\n3\n4\n"
+    assert client.returncode == 0
+
+
+def test_a_person_may_type_on_while_an_echo_is_outstanding(words: list[str], serve: Callable[..., None]) -> None:
+    def answer_both(stream: Stream) -> None:
+        heard = b""
+        while not heard.endswith(b"two\n"):
+            heard += stream.read()
+        stream.write(heard)
+        whole(stream)
+        stream.end()
+
+    serve(answer_both)
+    screen, far = pty.openpty()
+    hurried = HURRIED.replace("0.4", "20")
+    with subprocess.Popen([sys.executable, "-c", hurried, *words], stdin=far, stdout=far, stderr=far) as client:
+        os.close(far)
+        for shown, typed in ((b"> ", b"one\n"), (b"> ", b"two\n"), (b"one\r\ntwo\r\n> ", b"\x04")):
+            seen = b""
+            while shown not in seen:
+                seen += os.read(screen, 1000)
+            os.write(screen, typed)
+        assert client.wait(30) == 0
+    os.close(screen)
 
 
 @pytest.mark.usefixtures("echo")
