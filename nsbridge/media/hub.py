@@ -67,7 +67,7 @@ class Hub:
             try:
                 wd = inotify.add_watch(self._fd, path, mask | _STRICTLY)
             except OSError as error:
-                raise Broken(f"mnt: cannot watch {path}: {error.strerror}") from None
+                raise Broken(f"mnt: cannot watch {path!a}: {error.strerror}") from None
             self._watches[wd] = watch
         return wd
 

@@ -85,7 +85,7 @@ def open_parts(folder: str, *names: str) -> list[int]:
     except OSError as error:
         for fd in fds:
             os.close(fd)
-        raise Broken(f"mnt: {folder} is no stream: {error.strerror}") from None
+        raise Broken(f"mnt: {folder!a} is no stream: {error.strerror}") from None
     return fds
 
 

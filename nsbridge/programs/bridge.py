@@ -117,7 +117,7 @@ def _stamped(stream: Stream, there: Stream, done: Done) -> Relay:
 
 def _log(line: str) -> None:
     with suppress(OSError):  # the disk is full, or the log as long as it may be
-        os.write(2, f"bridge: {line}\n".encode())
+        os.write(2, f"bridge: {line}\n".encode(errors="backslashreplace"))
 
 
 def _stay_at_home() -> None:

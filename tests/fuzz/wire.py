@@ -206,7 +206,7 @@ class MntGarbage:
 
     def _open(self) -> None:
         self.count += 1
-        version = self.dice.choice(("1-", "1-", "1-", "1-", "2-", "", "-", "1"))
+        version = self.dice.choice(("1-", "1-", "1-", "1-", "1-", "2-", "", "-", "1", "1-\udcff", "1-\n", "\n"))
         name = f"{version}{'' if version == '1-' else '-'}fuzz{self.count}"
         new = self.path / "new" / name
         made = self.dice.random()
