@@ -10,7 +10,7 @@ new=$place/new/$name stream=$place/open/$name
 # watch FOLDER: from now on each `changed` waits for one event in it
 watch() {
     mkfifo "$new.events"
-    inotifywait -m -e modify,create,moved_to,delete,delete_self "$1" >"$new.events" 2>&1 &
+    inotifywait -m -e modify,create,moved_to,delete,delete_self "$1" >"$new.events" 2>&1 5>&- &
     watcher=$!
     exec 3<"$new.events"
     rm "$new.events"
@@ -19,7 +19,7 @@ watch() {
 }
 changed() { read -r event <&3; }
 quit() {
-    rm -f "$new.events" "$new.part"
+    rm -f "$new.events"
     kill "${watcher:-$!}" 2>&- || :
 }
 
@@ -30,12 +30,13 @@ send() {
     trap 'exit 1' HUP INT TERM
     watch "$stream/up"
     number=0
-    while dd bs=65536 count=1 of="$new.part" 2>/dev/null && [ -s "$new.part" ]; do
+    part=$stream/up/part
+    while dd bs=65536 count=1 of="$part" 2>/dev/null && [ -s "$part" ]; do
         while [ -e "$stream/up/$((number - 4))" ]; do changed; done
-        mv "$new.part" "$stream/up/$number"
+        mv "$part" "$stream/up/$number"
         number=$((number + 1))
     done
-    : >"$stream/up/end"
+    mv "$part" "$stream/up/end" # an empty one: there was no more
 }
 
 # What is new in the last segment; one that has a next one is whole, and is removed
@@ -52,7 +53,7 @@ receive() {
         if [ $next = yes ]; then
             rm "$stream/down/$number"
             number=$((number + 1)) done=0
-        elif [ $ended = yes ]; then
+        elif [ $ended = yes ] && [ -e "$stream/down/end" ]; then
             return 0
         else
             changed
@@ -62,15 +63,20 @@ receive() {
     return 1
 }
 
+break_off() { rm -rf "$new" "$stream/up/end" "$stream" 2>&- || :; } # in this order: no end before the rest
+
 watcher=
-trap 'rm -rf "$new" "$stream" 2>&- || :; quit' EXIT # before both ends this is a break, and after them the close
+trap 'break_off; quit' EXIT
 trap 'exit 1' HUP INT TERM
 mkdir "$new" "$new/up" "$new/down"
 chmod 777 "$new" "$new/up" "$new/down"
+exec 5>"$new/up/lock"
+flock 5 # from now on the bridge knows that somebody is here, until this process ends
 watch "$new/down"
 mv "$new" "$stream"
 exec 4<&0
-(send <&4) &
+(send <&4) 5>&- &
 sender=$!
 receive
 wait $sender
+trap quit EXIT # both ends are there: the bridge removes the stream

@@ -38,7 +38,7 @@ echo_stream() {
         if [ $next = yes ]; then
             rm "$up/$number"
             number=$((number + 1)) done=0
-        elif [ $ended = yes ]; then
+        elif [ $ended = yes ] && [ -e "$up/end" ]; then
             : >"$down/end"
             flock "$up/lock" rm -rf "$place/open/$1" # once the opener has let its lock go
         else
