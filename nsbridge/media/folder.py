@@ -71,6 +71,7 @@ class MntStream(Stream):
         self._released = threading.Lock()
         self._watches: list[int] = []
         self._room = _Room()
+        self._promised = False  # events come from the first watch on
         try:
             self._watches.append(hub.add(folder, _WHOLE, self))
             self._watches.append(hub.add(self._in, _INCOMING, self))
