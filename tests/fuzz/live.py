@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -64,13 +65,16 @@ def traces(pid: int) -> tuple[int, int]:
 
 @contextmanager
 def running(program: str, *words: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run one of nsbridge's programs; its log is thrown away."""
+    """Run one of nsbridge's programs, in whose log may be reasons, but no error that nobody foresaw."""
     argv = [sys.executable, "-m", f"nsbridge.programs.{program}", *words]
-    with subprocess.Popen(argv, stderr=subprocess.DEVNULL) as process:
+    with tempfile.TemporaryFile() as log, subprocess.Popen(argv, stderr=log) as process:
         try:
             yield process
         finally:
             process.send_signal(signal.SIGTERM)
+            process.wait()
+            log.seek(0)
+            assert b"Traceback" not in (found := log.read()), found[found.index(b"Traceback") :][:5000].decode()
 
 
 def endpoint_of(kind: str, place: Path) -> tuple[list[str], Medium, Callable[[random.Random], Garbage]]:
