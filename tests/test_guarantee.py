@@ -26,6 +26,7 @@ PROMISES: dict[int, tuple[str, list[str]]] = {
         [
             "programs/test_client.py::test_who_hears_nothing_for_too_long_is_told_which_lines",
             "programs/test_client.py::test_lines_that_did_not_come_back_are_numbered",
+            "programs/test_client.py::test_a_service_that_swallows_lines_is_told_of",
             "programs/test_client.py::test_a_service_that_is_gone_for_good_is_given_up",
         ],
     ),
@@ -44,6 +45,7 @@ PROMISES: dict[int, tuple[str, list[str]]] = {
     5: (
         "An end is an end on the other side",
         [
+            "strangers/test_promises.py::test_a_half_close_leaves_the_other_direction_open",
             "media/test_contract.py::test_end_of_one_direction_leaves_the_other_open",
             "media/test_contract.py::test_a_relay_carries_bytes_ends_and_closes",
             "strangers/test_examples.py::test_a_stranger_talks_to_a_stranger",
@@ -52,6 +54,8 @@ PROMISES: dict[int, tuple[str, list[str]]] = {
     6: (
         "A break on one side is a break on the other",
         [
+            "strangers/test_promises.py::test_a_break_is_seen_as_a_break",
+            "media/test_folder.py::test_what_is_left_of_a_stream_that_is_being_removed_is_not_its_end",
             "media/test_contract.py::test_a_break_is_never_an_end",
             "media/test_contract.py::test_a_relay_carries_a_break",
         ],
@@ -62,7 +66,10 @@ PROMISES: dict[int, tuple[str, list[str]]] = {
     ),
     8: (
         "A reader that stalls stops its own writer",
-        ["media/test_contract.py::test_a_stalled_reader_stops_its_writer_and_nobody_else"],
+        [
+            "strangers/test_promises.py::test_a_stalled_reader_stops_its_own_writer_and_nobody_else",
+            "media/test_contract.py::test_a_stalled_reader_stops_its_writer_and_nobody_else",
+        ],
     ),
     9: ("A bridge that dies is replaced", ["e2e/test_dead_parts.py::test_a_killed_bridge_is_replaced"]),
     10: (
@@ -129,6 +136,33 @@ PROMISES: dict[int, tuple[str, list[str]]] = {
         [
             "e2e/test_pairs.py::test_the_serving_bridge_has_limits",
             "e2e/test_planted.py::test_a_bridge_may_write_only_so_much_into_its_log",
+        ],
+    ),
+    21: (
+        "Who breaks the wire form",
+        [
+            "strangers/test_rogues.py::test_a_rogue_client_costs_its_own_stream",
+            "strangers/test_rogues.py::test_a_rogue_server_costs_its_own_stream",
+            "strangers/test_rogues.py::test_who_says_nothing_while_a_stream_is_opened_is_given_up",
+            "fuzz/test_fuzz.py::test_garbage_harms_nobody",
+        ],
+    ),
+    22: (
+        "A stream of any length",
+        [
+            "strangers/test_hold.py::test_a_long_stream_takes_bounded_memory_and_disk",
+            "strangers/test_hold.py::test_many_streams_leave_nothing_behind",
+        ],
+    ),
+    23: (
+        "Any client and any server of TCP",
+        [
+            "strangers/test_services.py::test_curl_fetches_pages_from_pythons_http_server",
+            "strangers/test_services.py::test_git_clones_and_fetches_from_its_daemon",
+            "strangers/test_services.py::test_redis_benchmark_talks_to_redis",
+            "strangers/test_services.py::test_nc_sends_a_file_to_nc_either_way",
+            "strangers/test_services.py::test_socat_talks_to_socat",
+            "programs/test_gate.py::test_programs_of_tcp_talk_through_two_gates",
         ],
     ),
 }
