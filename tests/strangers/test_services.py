@@ -2,7 +2,6 @@
 
 import os
 import random
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -11,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from nsbridge.containers.runtime import python_argv
+from nsbridge.errors import NsbridgeError
+from nsbridge.lab import Lab
 
-from .place import NSBRIDGE
 from .stage import Stage
 
 GIT = "/bin/git"
@@ -115,8 +115,9 @@ def test_socat_talks_to_socat(stage: Stage, way: tuple[str, int]) -> None:
         assert stage.run("a", *argv, stdin=b"shout\n" * 10_000) == b"SHOUT\n" * 10_000
 
 
-def test_a_server_that_does_not_listen_is_told_of(home: Path) -> None:
-    words = ["up", "--pair", "ipc-net", "--name", f"w{os.getpid()}-deaf", "--server", "exec sleep 1000"]
-    done = subprocess.run([NSBRIDGE, *words], capture_output=True, check=False)
-    assert done.returncode == 1
-    assert b"the server in B does not accept a stream" in done.stderr
+def test_a_server_that_does_not_listen_is_told_of(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nsbridge.lab._PATIENCE", 1.0)
+    lab = Lab("ipc-net", f"w{os.getpid()}-deaf")
+    with pytest.raises(NsbridgeError, match="the server in B does not accept a stream"):
+        lab.up(server="exec sleep 1000")
+    assert not lab.folder.exists()
