@@ -10,9 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from nsbridge.forms import EVIDENCE, mono
 from nsbridge.pairs import PAIRS, parse
 from nsbridge.report.model import Front, Notebook
-from nsbridge.show.forms import EVIDENCE, mono
 from nsbridge.study.measure import environment
 
 _WORDS = {"net": "TCP", "ipc": "message queues", "mnt": "files"}

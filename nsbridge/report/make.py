@@ -16,12 +16,12 @@ from typing import Any
 from nsbridge import kernel, privilege
 from nsbridge.containers.layers import folder
 from nsbridge.errors import UsageError
+from nsbridge.labs import remove
 from nsbridge.record import labs
 from nsbridge.report import front
 from nsbridge.report.book import render
 from nsbridge.report.execute import execute
 from nsbridge.report.model import Notebook
-from nsbridge.show.labs import remove
 
 Say = Callable[[str], None]
 

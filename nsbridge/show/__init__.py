@@ -3,11 +3,11 @@
 A lower layer never imports it. Nothing here draws: pictures are `study/plots.py`, `drawings.py` and `timelines.py`.
 """
 
+from nsbridge.forms import Lines, Sheet
+from nsbridge.labs import fresh
 from nsbridge.show.bundle import against_spec, annotated, bundle, chroot, differences, layers, write
 from nsbridge.show.containers import hit, inodes, life, limits, lsns, outlook, reach
-from nsbridge.show.forms import Lines, Sheet
 from nsbridge.show.joining import Journey
-from nsbridge.show.labs import fresh
 from nsbridge.show.panel import Panel
 from nsbridge.show.safety import attempts, story, used_up, verdict
 from nsbridge.show.talk import Conversation, crowd, hard_messages

@@ -10,10 +10,10 @@ from nsbridge.containers.busybox import busybox
 from nsbridge.containers.programs import PROGRAMS
 from nsbridge.containers.runtime import BUSYBOX, RUNTIME
 from nsbridge.errors import ContainerError
+from nsbridge.forms import Lines, Sheet, bold, dim, mono, plain, strong
 from nsbridge.lab import Lab
+from nsbridge.labs import of_a_lab
 from nsbridge.show import settings
-from nsbridge.show.forms import Lines, Sheet, bold, dim, mono, plain, strong
-from nsbridge.show.labs import of_a_lab
 
 _PARTS = {
     "config.json": "what runc is told",

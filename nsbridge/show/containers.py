@@ -19,12 +19,12 @@ from nsbridge.containers.container import Container
 from nsbridge.containers.roles import B
 from nsbridge.containers.runtime import BUSYBOX, python_argv, python_env
 from nsbridge.errors import ContainerError, HostError, UsageError
+from nsbridge.forms import Lines, Sheet, bold, mono, plain
 from nsbridge.lab import Lab
+from nsbridge.labs import of_a_lab
 from nsbridge.namespaces import Kind
 from nsbridge.privilege import rootless
 from nsbridge.programs.look import look
-from nsbridge.show.forms import Lines, Sheet, bold, mono, plain
-from nsbridge.show.labs import of_a_lab
 
 _TARGET = (B.address.partition("/")[0], "7", "5566", "/run/nsbridge/hello")
 _PATIENCE = 5.0  # seconds for a process to end

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from nsbridge.show.forms import Sheet, mono, plain
+from nsbridge.forms import Sheet, mono, plain
 
 _NEEDED = (
     (r"/dev/null", "its standard input and output"),

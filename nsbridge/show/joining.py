@@ -11,10 +11,10 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from nsbridge.census import census
+from nsbridge.forms import Lines, Sheet, dim, mono, strong
 from nsbridge.lab import Lab
 from nsbridge.namespaces import Kind
 from nsbridge.show import sharing
-from nsbridge.show.forms import Lines, Sheet, dim, mono, strong
 from nsbridge.show.holdings import Holdings, compared
 from nsbridge.show.watching import shortened
 from nsbridge.study import drawings

@@ -6,10 +6,10 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from nsbridge.forms import Sheet, bold, mono, plain
 from nsbridge.lab import Lab
 from nsbridge.pairs import PAIRS, parse
 from nsbridge.show import looks, sharing
-from nsbridge.show.forms import Sheet, bold, mono, plain
 from nsbridge.show.session import STEPS, Session
 from nsbridge.show.talk import shown
 

@@ -6,9 +6,9 @@ import subprocess
 
 from nsbridge.containers.runtime import python_argv, python_env
 from nsbridge.errors import ContainerError
+from nsbridge.forms import Lines, Sheet, bold, mono
 from nsbridge.lab import Lab
-from nsbridge.show.forms import Lines, Sheet, bold, mono
-from nsbridge.show.labs import of_a_lab
+from nsbridge.labs import of_a_lab
 from nsbridge.study.attacks import REFUSALS, attack
 from nsbridge.study.faults import Verdict
 

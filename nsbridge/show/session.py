@@ -10,10 +10,10 @@ from concurrent.futures import Future
 from nsbridge.census import census
 from nsbridge.errors import NsbridgeError, UsageError
 from nsbridge.lab import Lab
+from nsbridge.labs import again, fresh, remove
 from nsbridge.pairs import parse
 from nsbridge.show import sharing
 from nsbridge.show.hand import Hand
-from nsbridge.show.labs import again, fresh, remove
 from nsbridge.show.talk import Conversation, Echo
 
 BEAT = 0.5  # seconds between two beats

@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from nsbridge.containers.runc import Runc
+from nsbridge.forms import Sheet, mono, plain
 from nsbridge.privilege import rootless
-from nsbridge.show.forms import Sheet, mono, plain
 
 _NOTES = {
     "root.path": "the root directory, beside this file",

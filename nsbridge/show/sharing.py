@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from nsbridge.forms import Sheet, bold
 from nsbridge.namespaces import Kind
-from nsbridge.show.forms import Sheet, bold
 
 PEOPLE = {"host": "host", "a": "A", "bridge": "bridge", "b": "B"}
 """Who has a column, by the name that the census knows."""

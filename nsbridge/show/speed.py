@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nsbridge.show.forms import Sheet
+from nsbridge.forms import Sheet
 from nsbridge.study.measure import Record
 
 

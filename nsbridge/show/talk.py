@@ -13,10 +13,10 @@ from types import TracebackType
 from typing import Self
 
 from nsbridge.errors import NsbridgeError, UsageError
+from nsbridge.forms import Lines, Sheet, dim, mono, plain, strong
 from nsbridge.lab import Lab
+from nsbridge.labs import of_a_lab
 from nsbridge.report.visible import visible
-from nsbridge.show.forms import Lines, Sheet, dim, mono, plain, strong
-from nsbridge.show.labs import of_a_lab
 
 _PATIENCE = 12.0  # seconds for an echo: the client gives up before, and says why
 _LONGEST = 36  # characters of a message that a table shows

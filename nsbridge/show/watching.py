@@ -5,8 +5,8 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from nsbridge.errors import HostError
+from nsbridge.forms import Lines, Sheet, mono
 from nsbridge.lab import Lab
-from nsbridge.show.forms import Lines, Sheet, mono
 from nsbridge.show.talk import Conversation
 from nsbridge.study import drawings
 from nsbridge.study.trace import Call, Trace, condensed, message

@@ -24,7 +24,7 @@ from nsbridge.containers.roles import A
 from nsbridge.endpoints import endpoint
 from nsbridge.errors import UsageError
 from nsbridge.lab import Lab
-from nsbridge.show.labs import fresh
+from nsbridge.labs import fresh
 from nsbridge.study import baselines
 from nsbridge.study.compiled import compiled
 from nsbridge.study.measure import Record, beside_idle, busy, flood_rate, memory, rate, read_json, record, rtt_samples

@@ -11,7 +11,7 @@ from nsbridge.containers.roles import A
 from nsbridge.endpoints import endpoint
 from nsbridge.errors import NsbridgeError
 from nsbridge.lab import Lab
-from nsbridge.show.labs import fresh
+from nsbridge.labs import fresh
 from nsbridge.study.measure import environment, read_json, rtt_samples
 
 Times = np.ndarray[tuple[int, int], np.dtype[np.float64]]

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from nsbridge.errors import UsageError
+from nsbridge.forms import Sheet, bold
+from nsbridge.labs import fresh
 from nsbridge.pairs import PAIRS, parse
-from nsbridge.show.forms import Sheet, bold
-from nsbridge.show.labs import fresh
 from nsbridge.study.measure import Record, round_trips, throughput
 
 _KEYS = ("p50_us", "p95_us", "p99_us", "max_us")

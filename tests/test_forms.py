@@ -1,6 +1,6 @@
 """What a cell shows, in both of its forms."""
 
-from nsbridge.show.forms import EVIDENCE, Lines, Sheet, bold, mono, plain
+from nsbridge.forms import EVIDENCE, Lines, Sheet, bold, mono, plain
 
 
 def test_marks_in_text_stay_text() -> None:
