@@ -52,6 +52,7 @@ def up(args: argparse.Namespace) -> int:
         port=args.port,
     )
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # from here on it stays, and so the exit code is 0
+    lab.supervise()
     print(f"lab {lab.name!r} is up: {lab.pair}; talk through it with `nsbridge client --name {lab.name}`")
     return 0
 

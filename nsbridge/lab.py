@@ -104,6 +104,8 @@ class Lab:
     ) -> Self:
         """Make the lab and return once an echo went all the way; if that fails, nothing is left.
 
+        Nobody mends it yet: see `supervise`.
+
         Args:
             rootfs: a root file system in place of busybox's, for both containers or by role (`a`, `b`).
             config: a config.json in place of the templates, likewise.
@@ -128,7 +130,6 @@ class Lab:
                 self.step(step)
             say("waiting for the first echo" if server is None else "waiting for the server")
             self.wait()
-            self.supervise()
         except BaseException:
             if self._claimed:
                 self.down()
@@ -203,9 +204,10 @@ class Lab:
             what = "no echo came back" if self._record.echoes else "the server in B does not accept a stream"
             raise NsbridgeError(f"{what}: {'; '.join(filter(None, words))}; see `nsbridge preflight`")
 
-    def supervise(self) -> None:
+    def supervise(self) -> Self:
         """Leave a process behind that mends the lab when a part of it dies; see supervisor.py."""
         self._record.leave(self.name, "supervisor", [sys.executable, "-I", "-m", "nsbridge.supervisor", self.name])
+        return self
 
     def supervised(self) -> bool:
         """Whether the process that `supervise` left is there; True for a lab that never had one."""

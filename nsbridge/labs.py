@@ -5,7 +5,9 @@ from __future__ import annotations
 import atexit
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -34,6 +36,20 @@ def fresh(pair: str, name: str, stamps: bool = False) -> Lab:
     remove(name)
     _ours.add(name)
     return lab
+
+
+@contextmanager
+def together(*making: Callable[[], Lab]) -> Iterator[list[Lab]]:
+    """Have several labs, made at the same time and taken down at the same time.
+
+    Raises what the first that fails raises; then none is left.
+    """
+    with ThreadPoolExecutor() as pool:
+        made = [pool.submit(make) for make in making]
+        try:
+            yield [each.result() for each in made]
+        finally:
+            list(pool.map(Lab.down, [each.result() for each in made if each.exception() is None]))
 
 
 def of_a_lab(look: Callable[Concatenate[Lab, P], T]) -> Callable[Concatenate[Lab, P], T]:

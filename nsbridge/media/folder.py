@@ -16,16 +16,14 @@ from nsbridge.media.base import Buffer, Done, Ends, Sink, Stream, spawn
 from nsbridge.media.flow import Flow
 from nsbridge.media.hub import Hub
 from nsbridge.media.places import exists, held, open_parts, remove, wait_until_free
-from nsbridge.media.segments import CHUNK, Reader, Writer
+from nsbridge.media.segments import WINDOW, Reader, Writer
 
-_INCOMING = inotify.MODIFY | inotify.CREATE | inotify.MOVED_TO | inotify.CLOSE_WRITE
+_INCOMING = inotify.MODIFY | inotify.MOVED_TO | inotify.CLOSE_WRITE  # not CREATE: a new segment has no byte yet
 _OUTGOING = inotify.DELETE  # wakes a writer
 _LEFT = inotify.DELETE | inotify.MOVED_FROM
 _WHOLE = _LEFT | inotify.DELETE_SELF | inotify.MOVE_SELF  # the break; what is still open has no event of its own
-_CREATED = inotify.CREATE | inotify.MOVED_TO
-_CLOSED = inotify.CLOSE_WRITE
+_BYTES = inotify.MODIFY | inotify.MOVED_TO
 _GONE = inotify.DELETE_SELF | inotify.MOVE_SELF | inotify.IGNORED | inotify.UNMOUNT
-_RARE = _CREATED | _CLOSED | _GONE | _LEFT
 _RETRY = 0.01  # seconds; the kernel tells nobody that a full disk has room again
 _LOST = "mnt: the process on the other side is gone"
 _BROKEN = "mnt: the other side broke the stream off"
@@ -65,7 +63,7 @@ class MntStream(Stream):
         self._in = f"{folder}/{names[0]}"
         self._ends = Ends()
         self.dirty = True  # there may be something to take
-        self._created, self._looked = 1, 0  # files that came, and those behind which nothing is left
+        self._newest = 0  # the last segment that is known to have bytes
         self._end_seen = self._orphaned = self._closed = False
         self._flow: Flow | None = None
         self._released = threading.Lock()
@@ -85,7 +83,7 @@ class MntStream(Stream):
     def read(self) -> bytes:
         """Wait for bytes; see Stream."""
         while not self._ends.received:
-            if data := self.take():
+            if self.dirty and (data := self.take()):
                 return data
             if not self._ends.received:
                 self._hub.wait(self, lambda: self.dirty or self._ends.broken is not None)
@@ -153,17 +151,15 @@ class MntStream(Stream):
         if ends.broken is not None:
             ends.check()
         self.dirty = False  # first: an event may come at any time
-        created, ending, orphaned = self._created, self._end_seen, self._orphaned
+        ending, orphaned = self._end_seen, self._orphaned
         try:
             data = self._reader.take()
         except Broken as error:
             raise self._lose(str(error)) from None
         if data:
-            # a short read took all of the segment; of what comes later an event tells
-            if created != self._looked or ending or orphaned or len(data) == CHUNK:
+            if self._reader.next <= self._newest or ending or orphaned:  # else an event tells of what comes later
                 self.dirty = True
             return data
-        self._looked = created
         if ending and not exists("end", self._parts[0]):  # segments may have been removed before they were read
             raise self._lose(_BROKEN)
         if ending:
@@ -174,8 +170,10 @@ class MntStream(Stream):
 
     def event(self, mask: int, name: bytes) -> None:
         """See Watch."""
-        if mask & _RARE:
-            self._rare(mask, name.rstrip(b"\0"))
+        if name != self._reader.name or not mask & inotify.MODIFY:
+            self._other(mask, name.rstrip(b"\0"))
+            if not self.dirty:
+                return
         self.dirty = True
         flow = self._flow
         if flow is not None:
@@ -186,8 +184,8 @@ class MntStream(Stream):
     def rescan(self) -> None:
         """See Watch."""
         self._end_seen = exists("end", self._parts[0]) or self._end_seen
+        self._newest = max(self._newest, self._reader.next + WINDOW)
         self.dirty = True
-        self._created += 1
         if self._promised and not held(f"{self._in}/lock"):
             self.orphan()
         self._kick()
@@ -203,16 +201,20 @@ class MntStream(Stream):
         self._wake()
         self._kick()
 
-    def _rare(self, mask: int, name: bytes) -> None:
+    def _other(self, mask: int, name: bytes) -> None:
+        """Heed what is no more than bytes in the segment that is read."""
         if mask & _GONE or (mask & _LEFT and name in (b"up", b"down")):
             if not self._ends.clean:
                 self._lose(_BROKEN)
             self.orphan()
-        elif name == b"lock" and mask & _CLOSED and self._promised and not self._orphaned:
-            spawn(self._await_lock)
-        elif mask & _CREATED:
-            self._created += 1
-            self._end_seen |= name == b"end"
+        elif name == b"lock":
+            if mask & inotify.CLOSE_WRITE and self._promised and not self._orphaned:
+                spawn(self._await_lock)
+        elif name == b"end":
+            self._end_seen = self.dirty = True
+        elif mask & _BYTES and name.isdigit():
+            self._newest = max(self._newest, int(name))
+            self.dirty = True
 
     def _await_lock(self) -> None:
         wait_until_free(f"{self._in}/lock")

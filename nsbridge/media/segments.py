@@ -16,8 +16,8 @@ from nsbridge.media.base import Buffer
 from nsbridge.media.places import exists
 
 SEGMENT = 65536  # bytes that a segment may have
-CHUNK = 65536  # bytes that are read at once
 WINDOW = 4  # segments that may be there at once
+_NAME = 16  # bytes of a short name in an event
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -28,12 +28,13 @@ class Reader:
     def __init__(self, folder: int) -> None:
         """Begin with segment 0 in the folder of a descriptor."""
         self._folder = folder
-        self._number = 0
+        self._number = -1
         self._fd = -1
         self._size = 0  # bytes read of this segment
+        self._advance()
 
     def take(self) -> bytes:
-        """Return the next bytes that are there, at most SEGMENT; b"" if none are.
+        """Return the next bytes that are there, all that this segment has; b"" if none are.
 
         Raises:
             Broken: a segment is no regular file or cannot be read, or the writer went beyond its bounds.
@@ -41,14 +42,14 @@ class Reader:
         complete = False
         while self._fd >= 0 or self._open():
             try:
-                data = os.read(self._fd, CHUNK)
+                data = os.read(self._fd, SEGMENT + 1 - self._size)
             except OSError as error:
                 raise Broken(f"mnt: segment {self._number}: {error.strerror}") from None
             if data:
                 self._size += len(data)
-                if self._size >= SEGMENT:
-                    if os.fstat(self._fd).st_size > SEGMENT:
-                        raise Broken(f"mnt: segment {self._number} is larger than {SEGMENT} bytes")
+                if self._size > SEGMENT:
+                    raise Broken(f"mnt: segment {self._number} is larger than {SEGMENT} bytes")
+                if self._size == SEGMENT:
                     self._remove()  # it is full: nothing more will come there
                 return data
             if complete:
@@ -57,6 +58,11 @@ class Reader:
                 break
             complete = not complete  # what was written before the next one came is read first
         return b""
+
+    @property
+    def next(self) -> int:
+        """The first segment of which nothing has been read."""
+        return self._number + (self._fd >= 0)
 
     def overrun(self) -> str | None:
         """Say how the writer went beyond its bounds, where this can be seen without reading."""
@@ -92,7 +98,12 @@ class Reader:
         self.close()
         with contextlib.suppress(OSError):
             os.unlink(str(self._number), dir_fd=self._folder)
+        self._advance()
+
+    def _advance(self) -> None:
         self._number += 1
+        self.name = str(self._number).encode().ljust(_NAME, b"\0")
+        """The segment that is read, as inotify(7) names it: filled up with zeros."""
 
 
 class Writer:
@@ -121,6 +132,8 @@ class Writer:
                 written = os.write(self._fd, view[done : done + self._room])
                 done += written
                 self._room -= written
+                if not self._room:
+                    self.close()  # now: its event comes with that of the bytes
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 number = self._number + (not self._room)  # without room it was the next one
@@ -156,6 +169,5 @@ class Writer:
         if self.blocked():
             return False
         fd = os.open(str(self._number + 1), _WRITE, 0o644, dir_fd=self._folder)
-        self.close()
         self._fd, self._number, self._room = fd, self._number + 1, SEGMENT
         return True

@@ -1,6 +1,7 @@
 """Executed notebooks as one report in two files, PDF and HTML; knows only the order of the steps."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from nsbridge.errors import HostError, UsageError
@@ -33,7 +34,9 @@ def render_one(notebook: Notebook, out: Path) -> list[Path]:
 
 
 def _written(report: Report, out: Path) -> list[Path]:
-    made = {".pdf": pdf(report), ".html": html(report).encode("utf-8")}
+    with ThreadPoolExecutor(2) as pool:
+        paper, screen = pool.submit(pdf, report), pool.submit(html, report)
+        made = {".pdf": paper.result(), ".html": screen.result().encode("utf-8")}
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         return [_replace(out.with_name(out.name + suffix), data) for suffix, data in made.items()]

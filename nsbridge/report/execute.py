@@ -69,7 +69,7 @@ def execute(  # noqa: PLR0913 -- each keyword is one choice of the caller's
     timeout: int | None = 600,
     progress: Progress | None = None,
 ) -> Notebook:
-    """Return a copy of `notebook` with the outputs of a fresh kernel, which has ended by then.
+    """Return a copy of `notebook` with the outputs of a fresh kernel, which is killed then: what it left is there.
 
     Args:
         notebook: what to run; it is left as it is.
@@ -96,6 +96,7 @@ def execute(  # noqa: PLR0913 -- each keyword is one choice of the caller's
             record_timing=False,
             coalesce_streams=True,
             store_widget_state=False,
+            shutdown_kernel="immediate",
             log=_LOG,
             extra_arguments=list(_ARGUMENTS),
             config=_reached_through(Path(sockets)),

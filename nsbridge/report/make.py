@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -26,10 +27,9 @@ from nsbridge.report.model import Notebook
 Say = Callable[[str], None]
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-_TOGETHER = ("01-bundles", "02-containers")  # these measure no time
-_ALONE = "03-bridge"
+_TOGETHER = ("01-bundles", "02-containers", "06-safety")  # these hold nothing against time
 _ALL_PAIRS = "04-pairs"
-_AFTER = ("05-speed", "06-safety")
+_ALONE = ("03-bridge", _ALL_PAIRS, "05-speed")
 _PATIENCE = 120  # seconds for one cell
 _NAME = "report"  # what the names of a report's labs begin with
 
@@ -50,17 +50,19 @@ def make(pairs: Sequence[str], out: Path, say: Say) -> list[Path]:
         NsbridgeError: a cell of a notebook failed, or it could not be rendered.
     """
     chapters = {path.stem: Notebook.read(path) for path in sorted(NOTEBOOKS.glob("*.ipynb"))}
-    if not {*_TOGETHER, _ALONE, _ALL_PAIRS, *_AFTER} <= {*chapters}:
+    if not {*_TOGETHER, *_ALONE} <= {*chapters}:
         raise UsageError(f"the notebooks are not in {NOTEBOOKS}; run this from a clone, installed by scripts/setup")
     _writable(out)
-    made: list[Path] = []
-    with _undisturbed(say), TemporaryDirectory(prefix="nsbridge-report-") as work:
+    with (
+        _undisturbed(say),
+        TemporaryDirectory(prefix="nsbridge-report-") as work,
+        ThreadPoolExecutor(1) as press,  # one report is rendered while the next pair's first notebooks run
+    ):
         maker = _Maker(chapters, Path(work), say)
-        for pair in pairs:
-            made += maker.report(pair, out)
+        printed = [press.submit(maker.report(pair, out)) for pair in pairs]
         if len(pairs) > 1:
-            made += maker.comparison(out)
-    return made
+            printed.append(press.submit(maker.comparison(out)))
+        return [path for each in printed for path in each.result()]
 
 
 class _Maker:
@@ -73,25 +75,26 @@ class _Maker:
         self._say = say
         self._last: Notebook | None = None
 
-    def report(self, pair: str, out: Path) -> list[Path]:
-        """Execute all notebooks for `pair`, and render them as its report."""
+    def report(self, pair: str, out: Path) -> Callable[[], list[Path]]:
+        """Execute all notebooks for `pair`, and return what renders them as its report."""
         begin = datetime.now().astimezone()
         self._say(f"{pair}: {', '.join(_TOGETHER)}")
         with ThreadPoolExecutor(len(_TOGETHER)) as pool:
             executed = list(pool.map(partial(self._execute, pair=pair), _TOGETHER))
-        for name in (_ALONE, _ALL_PAIRS, *_AFTER):
+        for name in _ALONE:
             self._say(f"{pair}: {name}")
             executed.append(self._execute(name, pair))
             if name == _ALL_PAIRS:
                 self._last = executed[-1]
+        executed.sort(key=attrgetter("name"))
         self._say(f"{pair}: rendering")
-        return render(executed, front.of(pair, executed, begin), out / pair)
+        return lambda: render(executed, front.of(pair, executed, begin), out / pair)
 
-    def comparison(self, out: Path) -> list[Path]:
-        """Render what compares the pairs by itself."""
+    def comparison(self, out: Path) -> Callable[[], list[Path]]:
+        """Return what renders that which compares the pairs by itself."""
         self._say("comparison: rendering")
         last = [self._last] if self._last else []
-        return render(last, front.of_all(datetime.now().astimezone()), out / "comparison")
+        return lambda: render(last, front.of_all(datetime.now().astimezone()), out / "comparison")
 
     def _execute(self, name: str, pair: str) -> Notebook:
         parameters: dict[str, Any] = {"pair": pair, "name": f"{_NAME}-{name[:2]}"}

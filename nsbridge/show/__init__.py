@@ -8,7 +8,6 @@ from nsbridge.labs import fresh
 from nsbridge.show.bundle import against_spec, annotated, bundle, chroot, differences, layers, write
 from nsbridge.show.containers import hit, inodes, life, limits, lsns, outlook, reach
 from nsbridge.show.joining import Journey
-from nsbridge.show.panel import Panel
 from nsbridge.show.safety import attempts, story, used_up, verdict
 from nsbridge.show.talk import Conversation, crowd, hard_messages
 from nsbridge.show.watching import Watched
@@ -17,7 +16,6 @@ __all__ = [
     "Conversation",
     "Journey",
     "Lines",
-    "Panel",
     "Sheet",
     "Watched",
     "against_spec",

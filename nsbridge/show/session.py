@@ -93,7 +93,7 @@ class Session:
         self.lab, self.done = None, 0
         self.rows = sharing.rows({})
         self._tell("busy", f"{pair}: taking down what was there")
-        self.lab = fresh(pair, self.name).up(say=self._progress)
+        self.lab = fresh(pair, self.name).up(say=self._progress).supervise()
         self.trips.clear()
         self._stands("")
 

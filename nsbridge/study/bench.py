@@ -11,8 +11,8 @@ import json
 import shutil
 import statistics
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,10 +24,10 @@ from nsbridge.containers.roles import A
 from nsbridge.endpoints import endpoint
 from nsbridge.errors import UsageError
 from nsbridge.lab import Lab
-from nsbridge.labs import fresh
+from nsbridge.labs import fresh, together
 from nsbridge.study import baselines
 from nsbridge.study.compiled import compiled
-from nsbridge.study.measure import Record, beside_idle, busy, flood_rate, memory, rate, read_json, record, rtt_samples
+from nsbridge.study.measure import Record, crowd, flood_rate, rate, read_json, record, rtt_samples
 from nsbridge.study.startup import cold, warm
 from nsbridge.tables import Table
 
@@ -42,13 +42,19 @@ _COLUMNS = ("pair", "what", "size", "streams", "baseline", "ends", "via", "round
 
 @dataclass(frozen=True)
 class Case:
-    """One thing to measure."""
+    """Something to measure that takes one go."""
 
-    what: str
-    take: Callable[[], list[float]]
-    """Returns samples; none where the host lacks what it needs."""
+    take: Callable[[], Mapping[str, list[float]]]
+    """Returns the samples of each thing measured; none where the host lacks what it needs."""
     keys: dict[str, Any] = field(default_factory=dict)
-    """What the record says of it besides."""
+    """What the records say of it besides."""
+    what: str = ""
+    """The thing measured, if it is one alone."""
+
+    @classmethod
+    def of(cls, what: str, take: Callable[[], list[float]], **keys: Any) -> Case:
+        """Make a case of one thing."""
+        return cls(lambda: {what: take()}, keys, what)
 
 
 def run(pairs: Sequence[str], file: Path | None, rounds: int) -> int:
@@ -83,25 +89,28 @@ def run(pairs: Sequence[str], file: Path | None, rounds: int) -> int:
 
 def measure(cases: Sequence[Case], lab: Lab, rounds: int) -> tuple[list[Record], list[list[Any]]]:
     """Take every case in every round; return the records, and the rows of all samples (see _COLUMNS)."""
-    taken: list[list[list[float]]] = [[] for _ in cases]
+    taken: list[list[Mapping[str, list[float]]]] = [[] for _ in cases]
     with tqdm(total=rounds * len(cases), desc=lab.pair, disable=not sys.stderr.isatty()) as bar:
         for _ in range(rounds):
-            for case, sets in zip(cases, taken, strict=True):
-                sets.append(case.take())
+            for case, turns in zip(cases, taken, strict=True):
+                turns.append(case.take())
                 bar.update()
     records, rows = [], []
-    for case, sets in zip(cases, taken, strict=True):
-        if not any(sets):
-            continue
-        middles = [statistics.median(samples) for samples in sets]
-        spread = {
-            name: round(of(middles), 2) for name, of in (("low", min), ("median", statistics.median), ("high", max))
-        }
-        pooled = [sample for samples in sets for sample in samples]
-        records.append(record(lab, case.what, pooled, count=len(pooled), rounds=spread, **case.keys))
-        about = [lab.pair, case.what, *(case.keys.get(name, "") for name in _COLUMNS[2:7])]
-        rows += [[*about, turn, number, round(sample, 3)] for turn, samples in enumerate(sets)
-                 for number, sample in enumerate(samples)]  # fmt: skip
+    for case, turns in zip(cases, taken, strict=True):
+        for what in turns[0]:
+            sets = [turn[what] for turn in turns]
+            if not any(sets):
+                continue
+            middles = [statistics.median(samples) for samples in sets]
+            spread = {
+                name: round(of(middles), 2)
+                for name, of in (("low", min), ("median", statistics.median), ("high", max))
+            }
+            pooled = [sample for samples in sets for sample in samples]
+            records.append(record(lab, what, pooled, count=len(pooled), rounds=spread, **case.keys))
+            about = [lab.pair, what, *(case.keys.get(name, "") for name in _COLUMNS[2:7])]
+            rows += [[*about, turn, number, round(sample, 3)] for turn, samples in enumerate(sets)
+                     for number, sample in enumerate(samples)]  # fmt: skip
     return records, rows
 
 
@@ -112,22 +121,20 @@ def compared(pair: str, name: str = "bench", rounds: int = 3) -> list[Record]:
         return measure(chosen, lab, rounds)[0]
 
 
-def crowded(pair: str, name: str = "bench") -> list[Record]:
-    """Measure one pair with few streams and with many: idle, busy, and the bridge's memory."""
-    with bed(pair, name) as (cases, lab):
-        return measure([case for case in cases if case.what in ("idle", "busy", "memory")], lab, 1)[0]
+def crowded(lab: Lab) -> list[Record]:
+    """Measure a lab with few streams and with many; see `measure.crowd`."""
+    return measure(list(_crowds(lab)), lab, 1)[0]
 
 
 @contextmanager
 def bed(pair: str, name: str = "bench") -> Iterator[tuple[list[Case], Lab]]:
     """Have what one pair is measured with: a lab and, if there is a compiler, one with client and server in C."""
     program = compiled("ends")
-    with ExitStack() as stack:
-        lab = stack.enter_context(fresh(pair, f"{name}-{pair}").up())
-        cases = [*_ours(lab), *_baselines(lab)]
-        if program is not None:
-            cases += _between_c_ends(_bare(stack.enter_context(fresh(pair, f"{name}-{pair}-c")), program))
-        yield cases, lab
+    making = [fresh(pair, f"{name}-{pair}").up]
+    if program is not None:
+        making.append(partial(_bare, fresh(pair, f"{name}-{pair}-c"), program))
+    with together(*making) as (lab, *bare):
+        yield [*_ours(lab), *_baselines(lab), *(case for each in bare for case in _between_c_ends(each))], lab
 
 
 def _bare(lab: Lab, program: Path) -> Lab:
@@ -145,30 +152,31 @@ def _bare(lab: Lab, program: Path) -> Lab:
 
 def _ours(lab: Lab) -> Iterator[Case]:
     for size, count in SIZES.items():
-        yield Case("rtt", partial(rtt_samples, lab, size, count), {"size": size})
+        yield Case.of("rtt", partial(rtt_samples, lab, size, count), size=size)
     for size, count in CHUNKS.items():
-        yield Case("throughput", partial(flood_rate, lab, size, count), {"size": size})
-    for streams in (1, STREAMS[-1]):
-        yield Case("memory", partial(memory, lab, streams), {"streams": streams})
+        yield Case.of("throughput", partial(flood_rate, lab, size, count), size=size)
+    yield from _crowds(lab)
+    yield Case.of("warm start", partial(warm, lab.pair))
+    yield Case.of("cold start", partial(cold, lab.pair))
+
+
+def _crowds(lab: Lab) -> Iterator[Case]:
     for streams in STREAMS:
-        keys = {"size": _SMALL, "streams": streams}
-        yield Case("idle", partial(beside_idle, lab, streams, _SMALL, 1000), keys)
-        yield Case("busy", partial(busy, lab, streams, _SMALL, max(5, 500 // streams)), keys)
-    yield Case("warm start", partial(warm, lab.pair))
-    yield Case("cold start", partial(cold, lab.pair))
+        take = partial(crowd, lab, streams, _SMALL, 1000, max(5, 500 // streams))
+        yield Case(take, {"size": _SMALL, "streams": streams})
 
 
 def _baselines(lab: Lab) -> Iterator[Case]:
     small, large = (_SMALL, SIZES[_SMALL]), (_LARGE, CHUNKS[_LARGE])
     for what, take, how in (("rtt", baselines.c_round_trips, small), ("throughput", baselines.c_rate, large)):
-        yield Case(what, partial(take, lab.pair, *how), {"size": how[0], "baseline": "c", "ends": "c"})
+        yield Case.of(what, partial(take, lab.pair, *how), size=how[0], baseline="c", ends="c")
     for side, kind in (("a", lab.x), ("b", lab.y)):
         take = partial(baselines.direct_round_trips, lab, side, *small)
-        yield Case("rtt", take, {"size": _SMALL, "baseline": "direct", "via": kind})
+        yield Case.of("rtt", take, size=_SMALL, baseline="direct", via=kind)
     for relay in baselines.RELAYS:
         keys = {"baseline": "socat", "ends": "c", "via": relay}
-        yield Case("rtt", partial(baselines.socat_round_trips, relay, *small), {"size": _SMALL, **keys})
-        yield Case("throughput", partial(baselines.socat_rate, relay, *large), {"size": _LARGE, **keys})
+        yield Case.of("rtt", partial(baselines.socat_round_trips, relay, *small), size=_SMALL, **keys)
+        yield Case.of("throughput", partial(baselines.socat_rate, relay, *large), size=_LARGE, **keys)
 
 
 def _between_c_ends(lab: Lab) -> Iterator[Case]:
@@ -178,8 +186,8 @@ def _between_c_ends(lab: Lab) -> Iterator[Case]:
         return read_json(lab.a.exec_argv([_ENDS, what, *endpoint(lab.x, A), str(size), str(count)]))
 
     small, large = (_SMALL, SIZES[_SMALL]), (_LARGE, CHUNKS[_LARGE])
-    yield Case("rtt", lambda: ends("ping", *small)["rtt_us"], {"size": _SMALL, "ends": "c"})
-    yield Case("throughput", lambda: rate(ends("flood", *large)), {"size": _LARGE, "ends": "c"})
+    yield Case.of("rtt", lambda: ends("ping", *small)["rtt_us"], size=_SMALL, ends="c")
+    yield Case.of("throughput", lambda: rate(ends("flood", *large)), size=_LARGE, ends="c")
 
 
 def show(records: Sequence[Record]) -> Table:

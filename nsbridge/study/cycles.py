@@ -79,7 +79,7 @@ def run(cycles: int, seed: int, name: str = "cycles") -> Ledger:
 
 def _cycle(pair: str, name: str, part: str, pause: float) -> None:
     """Up, talk, kill, and down after so many seconds, perhaps in the middle of the mending."""
-    lab = Lab(pair, name).up()
+    lab = Lab(pair, name).up().supervise()
     try:
         done = subprocess.run(lab.client_argv(), input=_WORDS, capture_output=True, check=False)
         if done.stdout != _WORDS:

@@ -160,7 +160,7 @@ static int folders(struct end *end, const char *stream, const char *up, const ch
     end->down = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     end->events = inotify_init1(IN_CLOEXEC);
     end->in = end->out = -1;
-    return inotify_add_watch(end->events, path, IN_MODIFY | IN_CREATE) >= 0 &&
+    return inotify_add_watch(end->events, path, IN_MODIFY | IN_CLOSE_WRITE) >= 0 &&
            inotify_add_watch(end->events, stream, IN_DELETE) >= 0 && /* the break */
            inotify_add_watch(end->room, stream, IN_DELETE) >= 0;
 }

@@ -102,7 +102,7 @@ def run(pair: str, faults: int, seed: int, clients: int = 4, name: str = "faults
     """
     chance = random.Random(seed)  # noqa: S311 — to be repeated
     verdict = Verdict(pair, seed)
-    with Lab(pair, f"{name}-{pair}").up() as lab:
+    with Lab(pair, f"{name}-{pair}").up().supervise() as lab:
         choice = harms(lab.x, lab.y)
         talkers = [Talker(lab.client_argv, number) for number in range(clients)]
         start = time.monotonic()

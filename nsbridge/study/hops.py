@@ -11,7 +11,7 @@ from nsbridge.containers.roles import A
 from nsbridge.endpoints import endpoint
 from nsbridge.errors import NsbridgeError
 from nsbridge.lab import Lab
-from nsbridge.labs import fresh
+from nsbridge.labs import fresh, together
 from nsbridge.study.measure import environment, read_json, rtt_samples
 
 Times = np.ndarray[tuple[int, int], np.dtype[np.float64]]
@@ -57,7 +57,8 @@ def hops(pair: str, name: str = "hops", size: int = 64, count: int = 1000, round
     Raises:
         NsbridgeError: an echo did not come back, or what was noted does not fit.
     """
-    with fresh(pair, f"{name}-noting", stamps=True).up() as noting, fresh(pair, f"{name}-plain").up() as plain:
+    labs = fresh(pair, f"{name}-noting", stamps=True), fresh(pair, f"{name}-plain")
+    with together(*(lab.up for lab in labs)) as (noting, plain):
         quiet, found = [], []
         for _ in range(rounds):
             quiet.append(float(np.median(rtt_samples(plain, size, count))))

@@ -9,8 +9,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -98,36 +97,28 @@ def rate(found: Mapping[str, Any]) -> list[float]:
     return [found["size"] * found["count"] / (1 << 20) / found["seconds"]] if found else []
 
 
-def beside_idle(lab: Lab, streams: int, size: int, count: int) -> list[float]:
-    """Return round trips through one stream while `streams` - 1 others are open and silent."""
-    with _held(lab, streams - 1):
-        return rtt_samples(lab, size, count)
+def crowd(lab: Lab, streams: int, size: int, pings: int, rounds: int) -> dict[str, list[float]]:
+    """Have so many streams open, and measure.
 
+    Returns:
+        `idle`: round trips through one while the others are silent, in microseconds; `busy`: the microseconds that a
+        message takes when each stream has one on its way, of each round; `memory`: the MiB that the bridge then has
+        resident (VmRSS in proc(5)).
 
-def busy(lab: Lab, streams: int, size: int, rounds: int) -> list[float]:
-    """Return the microseconds a message takes when each of `streams` streams has one on its way."""
-    argv = lab.run_argv("ring", str(streams), str(size), str(rounds), *endpoint(lab.x, A))
-    found: list[float] = read_json(argv)["us"]
-    return found
-
-
-def memory(lab: Lab, streams: int) -> list[float]:
-    """Return the MiB that the bridge has resident while `streams` streams are open (VmRSS in proc(5))."""
-    with _held(lab, streams):
-        status = Path(f"/proc/{lab.pids()['bridge']}/status").read_text()
-    return [int(status.partition("VmRSS:")[2].split()[0]) / 1024]
-
-
-@contextmanager
-def _held(lab: Lab, streams: int) -> Iterator[None]:
-    """Have so many streams open, each of which has echoed a word."""
-    argv = lab.run_argv("many", str(streams), "0", *endpoint(lab.x, A))
+    Raises:
+        NsbridgeError: as `round_trips`, or so many cannot be open.
+    """
+    argv = lab.run_argv("crowd", *map(str, (streams, size, pings, rounds)), *endpoint(lab.x, A))
     pipe = subprocess.PIPE
     with subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
-        if process.stdout is None or not process.stdout.readline():
-            raise NsbridgeError(f"{streams} streams cannot be open at once: {process.communicate()[1].strip()}")
-        yield
-        process.communicate("\n")
+        line = process.stdout.readline() if process.stdout else ""
+        status = Path(f"/proc/{lab.pids()['bridge']}/status").read_text()
+        error = process.communicate("\n")[1]
+    if process.returncode:
+        raise NsbridgeError(f"{streams} streams at once: the measurement failed: {error.strip()}")
+    found = json.loads(line)
+    resident = int(status.partition("VmRSS:")[2].split()[0]) / 1024
+    return {"idle": found["idle_us"], "busy": found["busy_us"], "memory": [resident]}
 
 
 def read_json(argv: Sequence[str]) -> dict[str, Any]:

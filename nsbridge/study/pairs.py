@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nsbridge.errors import UsageError
 from nsbridge.forms import Sheet, bold
-from nsbridge.labs import fresh
+from nsbridge.labs import fresh, together
 from nsbridge.pairs import PAIRS, parse
 from nsbridge.study.measure import Record, round_trips, throughput
 
@@ -69,13 +69,13 @@ def measured(
     if records and Path(records).exists():
         return Results.load(Path(records))
     found = Results()
-    for pair in pairs:
-        with fresh(pair, f"{name}-{pair}").up() as lab:
+    with together(*(fresh(pair, f"{name}-{pair}").up for pair in pairs)) as labs:
+        for lab in labs:  # the others are up, and silent
             record, samples = round_trips(lab)
             found.rtt.append(record)
             found.rate.append(throughput(lab))
-            found.samples[pair] = [round(sample, 2) for sample in samples]
-        say(f"{pair}: median {record['p50_us']:.1f} µs, {found.rate[-1]['mib_per_s']:.0f} MiB/s")
+            found.samples[lab.pair] = [round(sample, 2) for sample in samples]
+            say(f"{lab.pair}: median {record['p50_us']:.1f} µs, {found.rate[-1]['mib_per_s']:.0f} MiB/s")
     if records:
         found.save(Path(records))
     return found

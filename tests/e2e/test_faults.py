@@ -48,7 +48,7 @@ def test_the_same_seed_deals_the_same_faults_and_each_as_often_as_the_others() -
 
 @pytest.mark.usefixtures("root")
 def test_an_overflow_of_inotifys_queue_really_reaches_the_bridge(tmp_path: Path) -> None:
-    with Lab("mnt-net", "overflow").up() as lab:
+    with Lab("mnt-net", "overflow").up().supervise() as lab:
         client = subprocess.Popen(lab.client_argv(), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert client.stdin is not None
         assert client.stdout is not None

@@ -10,7 +10,7 @@ from .playing import fault, markdown, play, sources
 
 pytestmark = [pytest.mark.usefixtures("nothing_left"), pytest.mark.timeout(120)]
 
-PANEL = "from nsbridge import show; panel = show.Panel('ipc-mnt', 'e2e-panel'); panel"
+PANEL = "from nsbridge.show.panel import Panel; panel = Panel('ipc-mnt', 'e2e-panel'); panel"
 DIES = "import os; os.kill(os.getpid(), 9)"
 UNTIL = """
 import time
@@ -70,7 +70,7 @@ def test_what_becomes_of_the_lab_is_seen_and_faults_are_a_line(root: User) -> No
         kill,
         UNTIL.format("is **broken**"),
         "panel.up('net-mnt')",
-        "again = show.Panel('net-mnt', 'e2e-panel'); again.say('once more'); again",
+        "again = Panel('net-mnt', 'e2e-panel'); again.say('once more'); again",
         command.format("'down'"),
         UNTIL.replace("panel", "again").format("somebody else took the lab down"),
     )
@@ -83,9 +83,7 @@ def test_what_becomes_of_the_lab_is_seen_and_faults_are_a_line(root: User) -> No
 
 
 def test_a_wish_that_cannot_be_is_refused_before_anything_is_touched(root: User) -> None:
-    shown = play(
-        root, PANEL, "panel.up('net-net')", "show.Panel('net-ipc', 'Not A Name')", "show.Panel('x')", "panel"
-    )
+    shown = play(root, PANEL, "panel.up('net-net')", "Panel('net-ipc', 'Not A Name')", "Panel('x')", "panel")
     assert fault(shown[1]).startswith("UsageError: no such pair: 'net-net'")
     assert fault(shown[2]).startswith("UsageError: no name for a lab: 'Not A Name'")
     assert fault(shown[3]).startswith("UsageError: no such pair: 'x'")

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("root")
 @pytest.fixture(scope="module")
 def lab(root: object) -> Iterator[Lab]:
     with Lab("ipc-net", "again") as lab:
-        yield lab.up()
+        yield lab.up().supervise()
 
 
 def echo(lab: Lab, line: bytes) -> bytes:
