@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from traceback import walk_tb
 from types import TracebackType
@@ -47,8 +48,11 @@ def main() -> None:
         return
     with suppress(HostError):  # who makes a lab is told, in the notebook
         privilege.enter(_standing())
-    from ipykernel.kernelapp import IPKernelApp  # noqa: PLC0415 — it starts threads
+    # not before: these start threads
+    from ipykernel.kernelapp import IPKernelApp  # noqa: PLC0415
     from traitlets.config import Config  # noqa: PLC0415
+
+    import_module("nsbridge.show")  # what every notebook begins with takes a second
 
     # figures that are sharp on paper as well, where a notebook is exported from JupyterLab
     app: Any = IPKernelApp.instance(config=Config({"InlineBackend": {"figure_formats": {"retina"}}}))

@@ -5,10 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
-from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -79,13 +78,22 @@ class _Maker:
         """Execute all notebooks for `pair`, and return what renders them as its report."""
         begin = datetime.now().astimezone()
         self._say(f"{pair}: {', '.join(_TOGETHER)}")
-        with ThreadPoolExecutor(len(_TOGETHER)) as pool:
-            executed = list(pool.map(partial(self._execute, pair=pair), _TOGETHER))
-        for name in _ALONE:
-            self._say(f"{pair}: {name}")
-            executed.append(self._execute(name, pair))
-            if name == _ALL_PAIRS:
-                self._last = executed[-1]
+        turns: dict[str, Future[None]] = {name: Future() for name in _ALONE}
+        with ThreadPoolExecutor(len(self._chapters)) as pool:
+            try:
+                together = [pool.submit(self._execute, name, pair) for name in _TOGETHER]
+                executed = [each.result() for each in together[:-1]]
+                # while the last of them runs, the kernels of the others start
+                alone = {name: pool.submit(self._execute, name, pair, turns[name]) for name in _ALONE}
+                executed.append(together[-1].result())
+                for name, each in alone.items():
+                    self._say(f"{pair}: {name}")
+                    turns[name].set_result(None)
+                    executed.append(each.result())
+            finally:
+                for turn in turns.values():
+                    turn.cancel()
+        self._last = next(each for each in executed if each.name == _ALL_PAIRS)
         executed.sort(key=attrgetter("name"))
         self._say(f"{pair}: rendering")
         return lambda: render(executed, front.of(pair, executed, begin), out / pair)
@@ -96,11 +104,19 @@ class _Maker:
         last = [self._last] if self._last else []
         return lambda: render(last, front.of_all(datetime.now().astimezone()), out / "comparison")
 
-    def _execute(self, name: str, pair: str) -> Notebook:
+    def _execute(self, name: str, pair: str, turn: Future[None] | None = None) -> Notebook:
+        """Execute a chapter; its first cell waits for `turn`."""
         parameters: dict[str, Any] = {"pair": pair, "name": f"{_NAME}-{name[:2]}"}
         if name == _ALL_PAIRS:
             parameters["records"] = str(self._records)
-        return execute(self._chapters[name], parameters, cwd=self._work, kernel=kernel.NAME, timeout=_PATIENCE)
+        return execute(
+            self._chapters[name],
+            parameters,
+            cwd=self._work,
+            kernel=kernel.NAME,
+            timeout=_PATIENCE,
+            progress=(lambda *_: turn.result()) if turn else None,
+        )
 
 
 @contextmanager
