@@ -16,7 +16,7 @@ from nsbridge.media.base import Buffer, Done, Ends, Sink, Stream, spawn
 from nsbridge.media.flow import Flow
 from nsbridge.media.hub import Hub
 from nsbridge.media.places import exists, held, open_parts, remove, wait_until_free
-from nsbridge.media.segments import WINDOW, Reader, Writer
+from nsbridge.media.segments import Reader, Writer
 
 _INCOMING = inotify.MODIFY | inotify.MOVED_TO | inotify.CLOSE_WRITE  # not CREATE: a new segment has no byte yet
 _OUTGOING = inotify.DELETE  # wakes a writer
@@ -184,7 +184,7 @@ class MntStream(Stream):
     def rescan(self) -> None:
         """See Watch."""
         self._end_seen = exists("end", self._parts[0]) or self._end_seen
-        self._newest = max(self._newest, self._reader.next + WINDOW)
+        self._newest = max(self._newest, self._reader.newest())
         self.dirty = True
         if self._promised and not held(f"{self._in}/lock"):
             self.orphan()

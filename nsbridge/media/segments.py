@@ -64,6 +64,13 @@ class Reader:
         """The first segment of which nothing has been read."""
         return self._number + (self._fd >= 0)
 
+    def newest(self) -> int:
+        """Look for the last segment that is there."""
+        number = self._number
+        while number < self._number + WINDOW and exists(str(number + 1), self._folder):
+            number += 1
+        return number
+
     def overrun(self) -> str | None:
         """Say how the writer went beyond its bounds, where this can be seen without reading."""
         number = self._number
