@@ -52,11 +52,10 @@ def main() -> None:
     from ipykernel.kernelapp import IPKernelApp  # noqa: PLC0415
     from traitlets.config import Config  # noqa: PLC0415
 
-    import_module("nsbridge.show")  # what every notebook begins with takes a second
-
     # figures that are sharp on paper as well, where a notebook is exported from JupyterLab
     app: Any = IPKernelApp.instance(config=Config({"InlineBackend": {"figure_formats": {"retina"}}}))
     app.initialize()
+    import_module("nsbridge.show")  # what every notebook begins with; matplotlib looks for the shell then
     app.shell.set_custom_exc(tuple(_LINES), _in_a_line)
     app.start()
 
