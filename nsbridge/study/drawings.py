@@ -59,7 +59,7 @@ def chart(x: str, y: str, inodes: Mapping[str, Mapping[str, int]], ends: tuple[s
             axes.text(left + 13, 31, title, ha="center", va="center", fontweight="bold", color=INK)
             axes.add_patch(_box((left + 5, 21.5), 16, 6))
             axes.text(left + 13, 24.5, words, ha="center", va="center", color=INK)
-        axes.add_patch(_box((38, 15.5), 24, 18.5, "host"))
+        axes.add_patch(_box((36, 15.5), 28, 18.5, "host"))
         axes.text(50, 31, "the bridge, on the host", ha="center", va="center", fontweight="bold", color=INK)
         axes.add_patch(_box((42, 21.5), 16, 6))
         axes.text(50, 24.5, "relay", ha="center", va="center", color=INK)
@@ -73,7 +73,7 @@ def chart(x: str, y: str, inodes: Mapping[str, Mapping[str, int]], ends: tuple[s
             frame = {"facecolor": "white", "edgecolor": INK, "linewidth": 0.8, "boxstyle": "round,pad=0.35"}
             axes.text(middle, at + 2.3, label, ha="center", fontweight="bold", color=INK, bbox=frame)
             patch = {"facecolor": "white", "edgecolor": "none", "boxstyle": "round,pad=0.15"}
-            axes.text(middle, at - 3.2, end, ha="center", color=QUIET, fontsize=7, bbox=patch)
+            axes.text(14 if who == "a" else 86, at - 3.2, end, ha="center", color=QUIET, fontsize=7, bbox=patch)
         axes.plot([47, 36], [15.5, 12.6], color=QUIET, linewidth=0.8)
         axes.plot([53, 64], [15.5, 12.6], color=QUIET, linewidth=0.8)
     return made

@@ -14,6 +14,7 @@ from nsbridge.study.style import HAIR, INK, LINES, QUIET, figure, subtitle
 
 _BIN = 0.05  # seconds for which echoes are counted together
 _AROUND = (0.15, 0.3)  # seconds that are shown before a fault and after its recovery
+_LABEL = 0.03  # the share of the width that a fault's number takes
 _SHADE = "#f5d39b"
 
 
@@ -23,11 +24,14 @@ def whole(verdict: Verdict) -> Figure:
     edges = np.arange(0, end + _BIN, _BIN)
     counts = np.histogram(verdict.echoes, edges)[0]
     with figure(2.4) as (made, axes):
+        beside, raised = -end, False
         for number, fault in enumerate(verdict.faults, 1):
             axes.axvspan(fault.begin, fault.end, color=HAIR, linewidth=0, zorder=0)
             axes.axvspan(fault.end, fault.recovered, color=_SHADE, linewidth=0.8, zorder=0)
+            raised = fault.begin - beside < _LABEL * end and not raised
+            beside = fault.begin
             axes.text(
-                fault.begin, 1.02, str(number), ha="center", va="bottom", color=QUIET,
+                fault.begin, 1.08 if raised else 1.02, str(number), ha="center", va="bottom", color=QUIET,
                 fontsize=7, transform=axes.get_xaxis_transform(),
             )  # fmt: skip
         axes.stairs(counts, edges, color="#1f3a5f", fill=True, alpha=0.85, linewidth=0)
@@ -35,7 +39,7 @@ def whole(verdict: Verdict) -> Figure:
         axes.set_ylim(bottom=0)
         axes.set_xlabel("seconds since the start")
         axes.set_ylabel(f"echoes in {_BIN * 1000:.0f} ms")
-        axes.set_title(f"{verdict.pair}. {subtitle(verdict.environment)}", pad=14)
+        axes.set_title(f"{verdict.pair}. {subtitle(verdict.environment)}", pad=18)
     return made
 
 
