@@ -72,7 +72,7 @@ class _Maker:
         self._records = work / "records.json"
         self._work = work
         self._say = say
-        self._last: Notebook | None = None
+        self._executed: dict[str, list[Notebook]] = {}
 
     def report(self, pair: str, out: Path) -> Callable[[], list[Path]]:
         """Execute all notebooks for `pair`, and return what renders them as its report."""
@@ -93,16 +93,18 @@ class _Maker:
             finally:
                 for turn in turns.values():
                     turn.cancel()
-        self._last = next(each for each in executed if each.name == _ALL_PAIRS)
         executed.sort(key=attrgetter("name"))
+        self._executed[pair] = executed
         self._say(f"{pair}: rendering")
         return lambda: render(executed, front.of(pair, executed, begin), out / pair)
 
     def comparison(self, out: Path) -> Callable[[], list[Path]]:
         """Return what renders that which compares the pairs by itself."""
+        begin = datetime.now().astimezone()
+        self._say(f"comparison: {_ALL_PAIRS}")
+        together = self._execute(_ALL_PAIRS, "")  # no pair stands out
         self._say("comparison: rendering")
-        last = [self._last] if self._last else []
-        return lambda: render(last, front.of_all(datetime.now().astimezone()), out / "comparison")
+        return lambda: render([together], front.of_all(self._executed, begin), out / "comparison")
 
     def _execute(self, name: str, pair: str, turn: Future[None] | None = None) -> Notebook:
         """Execute a chapter; its first cell waits for `turn`."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nsbridge.forms import Sheet
-from nsbridge.study.measure import Record
+from nsbridge.forms import Sheet, bold
+from nsbridge.study.measure import OURS, Record, who
 
 
 def crowd(records: Sequence[Record]) -> Sheet:
@@ -28,3 +28,16 @@ def crowd(records: Sequence[Record]) -> Sheet:
         "bridge's memory, MiB",
     ]
     return Sheet(header, rows, "rrrr")
+
+
+def ratios(records: Sequence[Record]) -> Sheet:
+    """Set the bridge's median round trips against each of the others': below 1 the bridge is quicker."""
+    medians = {who(each): each["rounds"]["median"] for each in records}
+    ours = {name: medians[name] for name in OURS if name in medians}
+    rows = [
+        [bold(name) if name in OURS else name, f"{median:.1f}", *(f"{own / median:.2f}" for own in ours.values())]
+        for name, median in medians.items()
+    ]
+    found = {name: {other: own / median for other, median in medians.items()} for name, own in ours.items()}
+    header = ["what", "median µs", *(f"{name} : this" for name in ours)]
+    return Sheet(header, rows, "l" + "r" * (1 + len(ours)), {"ratios": found})

@@ -25,6 +25,8 @@ from nsbridge.lab import Lab
 from nsbridge.privilege import rootless
 
 Record = dict[str, Any]
+OURS = ("the bridge, ends in Python", "the bridge, ends in C")
+"""What a report calls the bridge by who is at its ends."""
 _PERCENTILES = ("p50_us", "p95_us", "p99_us", "max_us")
 _OTHER_UNITS = {"throughput": "mib_per_s", "memory": "mib"}
 
@@ -142,6 +144,17 @@ def record(lab: Lab, what: str, samples: Sequence[float], **keys: object) -> Rec
         found = np.percentile(samples, [50, 95, 99, 100])
         figures = {name: round(float(each), 2) for name, each in zip(_PERCENTILES, found, strict=True)}
     return {"pair": lab.pair, "what": what, "baseline": None, **keys, **figures, "environment": environment(lab)}
+
+
+def who(found: Record) -> str:
+    """Return, in words, who relayed."""
+    via = found.get("via", "")
+    return {
+        None: OURS[found.get("ends") == "c"],
+        "c": "a relay in C, ends in C",
+        "socat": f"socat, {via.replace('-', ' to ')}, ends in C",
+        "direct": f"no bridge, {via} alone, ends in Python",
+    }[found["baseline"]]
 
 
 def _argv(lab: Lab, program: str, size: int, count: int) -> list[str]:

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from nsbridge.pairs import KINDS, PAIRS
 from nsbridge.study.hops import Hops
-from nsbridge.study.measure import Record
+from nsbridge.study.measure import Record, who
 from nsbridge.study.placement import Placed
 from nsbridge.study.style import INK, LINES, QUIET, SHADES, figure, subtitle
 
@@ -141,7 +141,7 @@ def hops(found: Sequence[Hops]) -> Figure:
 
 def against(records: Sequence[Record]) -> Figure:
     """Draw the median round trips of a bench's records of one size beside each other: ours, C, socat, no bridge."""
-    rows = [(_who(each), each["rounds"]) for each in records]
+    rows = [(who(each), each["rounds"]) for each in records]
     with figure(0.7 + 0.27 * len(rows)) as (made, axes):
         for row, (name, spread) in enumerate(rows):
             look = {"color": "#a9c6e8", "hatch": "////"} if name.startswith("the bridge") else {"color": "#e4e7ea"}
@@ -171,17 +171,6 @@ def placement(found: Placed) -> Figure:
         axes.legend(loc="lower right", title="median", title_fontsize=8)
         axes.set_title(f"{found.pair}. {subtitle(dict(found.environment))}")
     return made
-
-
-def _who(found: Record) -> str:
-    """Return, in words, who relayed."""
-    via = found.get("via", "")
-    return {
-        None: f"the bridge, ends in {'C' if found.get('ends') == 'c' else 'Python'}",
-        "c": "a relay in C, ends in C",
-        "socat": f"socat, {via.replace('-', ' to ')}, ends in C",
-        "direct": f"no bridge, {via} alone, ends in Python",
-    }[found["baseline"]]
 
 
 def _decades(axis: Axis) -> None:
