@@ -71,8 +71,8 @@ def _side_by_side(found: Mapping[str, Mapping[str, Any]]) -> str:
         lines.append(f"| **{pair}** | {' | '.join(cells)} |")
     opening = (
         "Each pair has a report of its own. Here is what differs: the median round trip of 64 bytes, through the "
-        "bridge between ends in C and all in Python, against what was measured in the same rounds (below 1 the bridge is "
-        "quicker); and what the faults and the attacks of chapter 6 came to."
+        "bridge between ends in C and all in Python, against what was measured in the same rounds (below 1 the "
+        "bridge is quicker); and what the faults and the attacks of chapter 6 came to."
     )
     return "\n".join([opening, "", *lines])
 
