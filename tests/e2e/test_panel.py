@@ -58,7 +58,10 @@ def test_a_kernel_killed_while_it_makes_a_lab_leaves_nothing_in_the_next_ones_wa
 
 def test_what_becomes_of_the_lab_is_seen_and_faults_are_a_line(root: User) -> None:
     command = f"import subprocess; print(subprocess.run([{str(NSBRIDGE)!r}, {{}}, '--name', 'e2e-panel']).returncode)"
-    kill = "import json, os; os.kill(json.load(open(show.panel.Lab.find('e2e-panel').folder / 'lab.json'))['a'], 9)"
+    kill = (
+        "import json, os; from nsbridge.lab import Lab; "
+        "os.kill(json.load(open(Lab.find('e2e-panel').folder / 'lab.json'))['a'], 9)"
+    )
     shown = play(
         root,
         PANEL,
