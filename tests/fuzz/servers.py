@@ -92,6 +92,7 @@ class IpcServer:
         self.opens, self.replies = wire.make(self.key), wire.make(self.key << 15)
         self.keys = itertools.cycle(range((self.key << 15) + 1, (self.key << 15) + 30000))
         self.open: list[int] = []
+        self.strays: list[int] = []  # the types of replies that nobody waits for
 
     def _take(self) -> int:
         """Return the token of the next request; what is none was put there by our own garbage."""
@@ -125,14 +126,15 @@ class IpcServer:
         wrong = struct.pack("=Iii", dice.choice((0, 1, 2, 2**32 - 1)), dice.choice(odd), dice.choice(odd))
         short = dice.randbytes(dice.choice(wire.SIZES))
         if dice.random() < 0.02:  # a reply that nobody waits for
-            wire.send(self.replies, dice.choice((token ^ 1 or 1, 2**31, 2**40)), right)
+            self.strays.append(dice.choice((token ^ 1 or 1, 2**31, 2**40)))
+            wire.send(self.replies, self.strays[-1], right)
         if dice.random() < 0.999:  # else the bridge waits for ten seconds
             assert wire.send(self.replies, token, dice.choice((right, right, right, right, wrong, wrong, short)))
         while len(self.open) > 40:
             wire.remove(self.open.pop(dice.randrange(len(self.open))))
         if (wire.waiting(self.replies) or 0) > 50:
-            while wire.receive(self.replies, 2**31) or wire.receive(self.replies, 2**40):
-                pass
+            while self.strays:
+                wire.receive(self.replies, self.strays.pop())
 
     def serve(self) -> None:
         token = self._take()
