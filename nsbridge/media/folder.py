@@ -18,11 +18,11 @@ from nsbridge.media.hub import Hub
 from nsbridge.media.places import exists, held, open_parts, remove, wait_until_free
 from nsbridge.media.segments import Reader, Writer
 
-_INCOMING = inotify.MODIFY | inotify.MOVED_TO | inotify.CLOSE_WRITE  # not CREATE: a new segment has no byte yet
+_INCOMING = inotify.MODIFY | inotify.CREATE | inotify.MOVED_TO | inotify.CLOSE_WRITE
 _OUTGOING = inotify.DELETE  # wakes a writer
 _LEFT = inotify.DELETE | inotify.MOVED_FROM
 _WHOLE = _LEFT | inotify.DELETE_SELF | inotify.MOVE_SELF  # the break; what is still open has no event of its own
-_BYTES = inotify.MODIFY | inotify.MOVED_TO
+_NEWS = inotify.MODIFY | inotify.CREATE | inotify.MOVED_TO  # a new one may be a folder or a FIFO, which gets no byte
 _GONE = inotify.DELETE_SELF | inotify.MOVE_SELF | inotify.IGNORED | inotify.UNMOUNT
 _RETRY = 0.01  # seconds; the kernel tells nobody that a full disk has room again
 _LOST = "mnt: the process on the other side is gone"
@@ -212,7 +212,7 @@ class MntStream(Stream):
                 spawn(self._await_lock)
         elif name == b"end":
             self._end_seen = self.dirty = True
-        elif mask & _BYTES and name.isdigit():
+        elif mask & _NEWS and name.isdigit():
             self._newest = max(self._newest, int(name))
             self.dirty = True
 
