@@ -63,7 +63,7 @@ class MntStream(Stream):
         self._in = f"{folder}/{names[0]}"
         self._ends = Ends()
         self.dirty = True  # there may be something to take
-        self._newest = 0  # the last segment that is known to have bytes
+        self._newest = 0  # the last segment that is known to be there
         self._end_seen = self._orphaned = self._closed = False
         self._flow: Flow | None = None
         self._released = threading.Lock()

@@ -11,10 +11,10 @@ import os
 import sys
 import time
 
-from nsbridge.errors import NsbridgeError, StreamError
+from nsbridge.errors import NsbridgeError
 from nsbridge.media.base import Stream
 from nsbridge.media.table import medium
-from nsbridge.programs.many import finish, say
+from nsbridge.programs.many import finish, hear, say
 from nsbridge.programs.ping import ping
 
 
@@ -31,11 +31,7 @@ def ring(streams: list[Stream], size: int, rounds: int) -> list[float]:
         for stream in streams:
             stream.write(message)
         for stream in streams:
-            echo = stream.read()
-            while len(echo) < size:
-                echo += stream.read()
-            if echo != message:
-                raise StreamError("a message came back changed")
+            hear(stream, message)
         times.append((time.perf_counter_ns() - start) / 1000 / len(streams))
     return times
 

@@ -20,6 +20,15 @@ def say(stream: Stream, word: bytes) -> None:
         StreamError: something else came back.
     """
     stream.write(word)
+    hear(stream, word)
+
+
+def hear(stream: Stream, word: bytes) -> None:
+    """Await a word that was sent.
+
+    Raises:
+        StreamError: something else came back.
+    """
     echo = b""
     while len(echo) < len(word) and (data := stream.read()):
         echo += data

@@ -138,15 +138,19 @@ def bed(pair: str, name: str = "bench") -> Iterator[tuple[list[Case], Lab]]:
 
 
 def _bare(lab: Lab, program: Path) -> Lab:
-    """Make a lab whose client and server are the program `ends`."""
-    lab.prepare(server=f"exec {_ENDS} serve {_SERVE[lab.y]}")
-    for container in (lab.a, lab.b):
-        shutil.copy(program, container.bundle / "rootfs" / _ENDS.lstrip("/"))
-    lab.create()
-    lab.start()
-    for step in lab.steps:
-        lab.step(step)
-    lab.wait()
+    """Make a lab whose client and server are the program `ends`; if that fails, nothing is left."""
+    try:
+        lab.prepare(server=f"exec {_ENDS} serve {_SERVE[lab.y]}")
+        for container in (lab.a, lab.b):
+            shutil.copy(program, container.bundle / "rootfs" / _ENDS.lstrip("/"))
+        lab.create()
+        lab.start()
+        for step in lab.steps:
+            lab.step(step)
+        lab.wait()
+    except BaseException:
+        lab.down()
+        raise
     return lab
 
 
