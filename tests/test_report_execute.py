@@ -86,7 +86,8 @@ def test_no_kernel_outlives_its_caller(
 ) -> None:
     sleeper = notebook(tmp_path, ("import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(300)", []))
     (tmp_path / "trial.ipynb").write_text(json.dumps(sleeper.node))
-    program = (
+    program = (  # whoever runs the tests in the background may have had SIGINT ignored
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
         "from pathlib import Path; from nsbridge.report.execute import execute; "
         "from nsbridge.report.model import Notebook; execute(Notebook.read(Path('trial.ipynb')))"
     )
