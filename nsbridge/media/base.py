@@ -76,7 +76,11 @@ class Stream(ABC):
 
     @abstractmethod
     def end(self) -> None:
-        """End this side's direction, without waiting; the other direction goes on. Again: no effect."""
+        """End this side's direction, without waiting; the other direction goes on. Again: no effect.
+
+        Raises:
+            Broken: as `write`: who ends a stream that broke must not take it for a clean one.
+        """
 
     @abstractmethod
     def abort(self) -> None:

@@ -111,8 +111,9 @@ class MntStream(Stream):
 
     def end(self) -> None:
         """Make the file `end`; see Stream."""
-        if self._ends.sent or self._ends.broken is not None:
+        if self._ends.sent:
             return
+        self._ends.check()
         self._ends.sent = True  # before the other side can see it and close
         try:
             if not self._writer.finish():

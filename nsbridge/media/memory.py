@@ -61,6 +61,8 @@ class MemoryStream(Stream):
     def end(self) -> None:
         """See Stream."""
         with self._changed:
+            if not self._ends.sent:
+                self._ends.check()
             self._ends.sent = self._out.ended = True
             self._changed.notify_all()
 

@@ -63,8 +63,9 @@ class NetStream(Stream):
 
     def end(self) -> None:
         """Send FIN; see Stream."""
-        if self._ends.sent or self._ends.broken:
+        if self._ends.sent:
             return
+        self._ends.check()
         self._ends.sent = True
         try:
             self._socket.shutdown(socket.SHUT_WR)

@@ -102,7 +102,8 @@ class IpcStream(Stream):
 
     def end(self) -> None:
         """Send END; see Stream."""
-        if not self._ends.sent and self._ends.broken is None:
+        if not self._ends.sent:
+            self._ends.check()
             self._ends.sent = True
             self._signal(END)
 

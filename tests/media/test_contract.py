@@ -169,6 +169,17 @@ def test_a_break_is_never_an_end(pair: Pair, who: int) -> None:
 
 
 @pytest.mark.parametrize("who", [0, 1])
+def test_a_broken_stream_has_no_end(pair: Pair, who: int) -> None:
+    breaker, other = pair[who], pair[1 - who]
+    breaker.abort()
+    with pytest.raises(Broken):
+        read_all(other)
+    for stream in pair:
+        with pytest.raises(Broken):
+            stream.end()
+
+
+@pytest.mark.parametrize("who", [0, 1])
 def test_a_break_after_the_others_end_is_seen_by_the_writer(pair: Pair, who: int) -> None:
     breaker, writer = pair[who], pair[1 - who]
     breaker.end()

@@ -118,8 +118,9 @@ class IpcClient:
         up, down = self.flood()
         assert wire.send(up, END, b"")
         assert wire.send(up, DATA, b"")
-        while wire.waiting(up):
+        while (wire.waiting(up) or 0) > 1:
             wire.receive(down, 0)
+            time.sleep(0.005)  # slowly: most of the echo is to be on its way yet, else the stream might be over
         return lambda: wire.waiting(up) is None
 
 
