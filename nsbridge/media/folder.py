@@ -19,7 +19,7 @@ from nsbridge.media.places import exists, held, open_parts, remove, wait_until_f
 from nsbridge.media.segments import Reader, Writer
 
 _INCOMING = inotify.MODIFY | inotify.CREATE | inotify.MOVED_TO | inotify.CLOSE_WRITE
-_OUTGOING = inotify.DELETE  # wakes a writer
+_OUTGOING = inotify.DELETE | inotify.ONESHOT  # wakes a writer, once
 _LEFT = inotify.DELETE | inotify.MOVED_FROM
 _WHOLE = _LEFT | inotify.DELETE_SELF | inotify.MOVE_SELF  # the break; what is still open has no event of its own
 _NEWS = inotify.MODIFY | inotify.CREATE | inotify.MOVED_TO  # a new one may be a folder or a FIFO, which gets no byte
@@ -30,13 +30,18 @@ _BROKEN = "mnt: the other side broke the stream off"
 
 
 class _Room:
-    """The watch of the folder that is written: it wakes who waits for room there, and does nothing else."""
+    """The watch of the folder that is written, which is there only while somebody waits for room."""
+
+    def __init__(self) -> None:
+        self.stirred = False
 
     def event(self, mask: int, name: bytes) -> None:
         """See Watch."""
+        self.stirred = True
 
     def rescan(self) -> None:
         """See Watch."""
+        self.stirred = True
 
 
 class MntStream(Stream):
@@ -59,8 +64,8 @@ class MntStream(Stream):
             if lock is not None:
                 os.close(lock)
             raise
-        self._reader, self._writer = Reader(self._parts[0]), Writer(self._parts[1])
-        self._in = f"{folder}/{names[0]}"
+        self._reader, self._writer = Reader(self._parts[0]), Writer(self._parts[1], f"{names[1]}-opened")
+        self._in, self._out = (f"{folder}/{name}" for name in names)
         self._ends = Ends()
         self.dirty = True  # there may be something to take
         self._newest = 0  # the last segment that is known to be there
@@ -73,7 +78,6 @@ class MntStream(Stream):
         try:
             self._watches.append(hub.add(folder, _WHOLE, self))
             self._watches.append(hub.add(self._in, _INCOMING, self))
-            self._watches.append(hub.add(f"{folder}/{names[1]}", _OUTGOING, self._room))
         except Broken:
             self._release()
             raise
@@ -96,7 +100,7 @@ class MntStream(Stream):
             if self._writer.full:
                 time.sleep(_RETRY)
             else:
-                self._hub.wait(self._room, self._may_write)
+                self._await_room()
             done += self.offer(memoryview(data)[done:])
 
     def offer(self, data: Buffer) -> int:
@@ -171,14 +175,15 @@ class MntStream(Stream):
 
     def event(self, mask: int, name: bytes) -> None:
         """See Watch."""
-        if name != self._reader.name or not mask & inotify.MODIFY:
+        grown = mask & inotify.MODIFY and name == self._reader.name
+        if not grown:
             self._other(mask, name.rstrip(b"\0"))
             if not self.dirty:
                 return
         self.dirty = True
         flow = self._flow
         if flow is not None:
-            if flow.behind and (excess := self._reader.overrun()):
+            if flow.behind and (excess := self._reader.overrun(self._newest, bool(grown))):
                 self._lose(excess)
             flow.kick()
 
@@ -220,6 +225,18 @@ class MntStream(Stream):
     def _await_lock(self) -> None:
         wait_until_free(f"{self._in}/lock")
         self.orphan()
+
+    def _await_room(self) -> None:
+        """Wait for a freed segment, with a watch for just as long: each event of it would wake this process."""
+        room = self._room
+        while not self._may_write():
+            room.stirred = False
+            try:
+                wd = self._hub.add(self._out, _OUTGOING, room)
+            except Broken as error:
+                raise self._lose(str(error)) from None
+            self._hub.wait(room, lambda: room.stirred or self._may_write())
+            self._hub.remove(wd)
 
     def _may_write(self) -> bool:
         return self._ends.broken is not None or self._orphaned or not self._writer.blocked()

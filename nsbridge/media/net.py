@@ -17,6 +17,7 @@ from nsbridge.errors import Broken, Refused, UsageError
 from nsbridge.media.base import Buffer, Ends, Listener, Medium, Stream
 
 CHUNK = 65536
+_LARGE = 2 * CHUNK  # bytes that are asked for where CHUNK came at once
 _NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _PAUSE = 0.01  # seconds
 _DISCONNECT = bytes(16)  # a sockaddr of family AF_UNSPEC
@@ -31,15 +32,17 @@ class NetStream(Stream):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = sock
         self._ends = Ends()
+        self._most = CHUNK  # bytes that the next read asks for
 
     def read(self) -> bytes:
         """Wait for bytes; see Stream."""
         if self._ends.received:
             return b""
         try:
-            data = self._socket.recv(CHUNK)
+            data = self._socket.recv(self._most)
         except OSError as error:
             raise self._break(error) from None
+        self._most = CHUNK if len(data) < CHUNK else _LARGE
         if not data:
             self._ends.check()
             self._ends.received = True

@@ -61,11 +61,7 @@ def wait_until_free(path: str) -> None:
 
 def exists(name: str, folder: int) -> bool:
     """Whether there is anything by that name in the folder of a descriptor."""
-    try:
-        os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except OSError:
-        return False
-    return True
+    return os.access(name, os.F_OK, dir_fd=folder, follow_symlinks=False)
 
 
 def open_parts(folder: str, *names: str) -> list[int]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import stat
 
 from nsbridge.errors import Broken
 from nsbridge.media.base import Buffer
@@ -17,6 +16,7 @@ from nsbridge.media.places import exists
 
 SEGMENT = 65536  # bytes that a segment may have
 WINDOW = 4  # segments that may be there at once
+_MUCH = SEGMENT // 4  # bytes that are worth a segment of their own
 _NAME = 16  # bytes of a short name in an event
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -71,14 +71,19 @@ class Reader:
             number += 1
         return number
 
-    def overrun(self) -> str | None:
-        """Say how the writer went beyond its bounds, where this can be seen without reading."""
-        number = self._number
+    def overrun(self, newest: int, grown: bool) -> str | None:
+        """Say how the writer went beyond its bounds, where this can be seen without reading.
+
+        Args:
+            newest: the last segment that is known to be there.
+            grown: whether bytes were added to the segment that is read.
+        """
+        number, last = self._number, self._number + WINDOW
         # in this order: the reader may be removing that segment, which allows the other
-        if exists(str(number + WINDOW), self._folder) and exists(str(number), self._folder):
+        if newest >= last and exists(str(last), self._folder) and exists(str(number), self._folder):
             return f"mnt: more than {WINDOW} segments"
         with contextlib.suppress(OSError):
-            if os.stat(str(number), dir_fd=self._folder, follow_symlinks=False).st_size > SEGMENT:
+            if grown and os.stat(str(number), dir_fd=self._folder, follow_symlinks=False).st_size > SEGMENT:
                 return f"mnt: segment {number} is larger than {SEGMENT} bytes"
         return None
 
@@ -90,15 +95,16 @@ class Reader:
 
     def _open(self) -> bool:
         try:
-            fd = os.open(str(self._number), _READ, dir_fd=self._folder)
+            self._fd = os.open(str(self._number), _READ, dir_fd=self._folder)
         except FileNotFoundError:
             return False
         except OSError as error:
             raise Broken(f"mnt: segment {self._number}: {error.strerror}") from None
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            os.close(fd)
-            raise Broken(f"mnt: segment {self._number} is not a regular file")
-        self._fd, self._size = fd, 0
+        self._size = 0
+        try:
+            os.lseek(self._fd, 0, os.SEEK_CUR)  # the cheapest way to tell; and a folder cannot be read
+        except OSError:
+            raise Broken(f"mnt: segment {self._number} is not a regular file") from None
         return True
 
     def _remove(self) -> None:
@@ -114,14 +120,25 @@ class Reader:
 
 
 class Writer:
-    """Puts bytes into segments, at most WINDOW of them ahead of the reader."""
+    """Puts bytes into segments, at most WINDOW of them ahead of the reader.
 
-    def __init__(self, folder: int) -> None:
-        """Begin with segment 0 in the folder of a descriptor."""
-        self._folder = folder
+    A little is appended to the last segment. Much is written out of sight into one of WINDOW files that the writer
+    keeps, and gets its number as a second name: the reader sees all of it at once, and what it removes is that name.
+    """
+
+    def __init__(self, folder: int, opened: str) -> None:
+        """Begin with segment 0.
+
+        Args:
+            folder: a descriptor of the folder of the segments.
+            opened: a name in the folder above, for as long as it takes to open a file.
+        """
+        self._folder, self._opened = folder, opened
         self._number = -1
         self._fd = -1
         self._room = 0  # bytes that still go into this segment
+        self._files = [-1] * WINDOW  # those that are kept: segment n may be the one of n % WINDOW
+        self._sizes = [0] * WINDOW
         self.full = False  # whether the file system had no room for the last bytes put
 
     def put(self, data: Buffer) -> int:
@@ -130,17 +147,19 @@ class Writer:
         Raises:
             Broken: the folder is gone, or writing failed for another reason than a full disk.
         """
-        view, done = memoryview(data), 0
+        done, size = 0, len(data)
         self.full = False
         try:
-            while done < len(view):
-                if not self._room and not self._next():
+            if size < self._room and size < _MUCH:  # most often
+                done = os.write(self._fd, data)
+                self._room -= done
+            while done < size:
+                rest = memoryview(data)[done:]
+                if len(rest) >= _MUCH:
+                    self._leave()
+                if not self._room and self.blocked():
                     break
-                written = os.write(self._fd, view[done : done + self._room])
-                done += written
-                self._room -= written
-                if not self._room:
-                    self.close()  # now: its event comes with that of the bytes
+                done += self._whole(rest) if len(rest) >= _MUCH else self._append(rest)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 number = self._number + (not self._room)  # without room it was the next one
@@ -167,14 +186,60 @@ class Writer:
         return True
 
     def close(self) -> None:
-        """Close the segment."""
+        """Close all segments."""
+        self._leave()
+        for fd in self._files:
+            if fd >= 0:
+                os.close(fd)
+        self._files = [-1] * WINDOW
+
+    def _leave(self) -> None:
+        """Close the segment that was appended to."""
+        self._room = 0
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
-    def _next(self) -> bool:
-        if self.blocked():
-            return False
-        fd = os.open(str(self._number + 1), _WRITE, 0o644, dir_fd=self._folder)
-        self._fd, self._number, self._room = fd, self._number + 1, SEGMENT
-        return True
+    def _append(self, data: memoryview) -> int:
+        number = self._number + 1
+        if not self._room:
+            slot = number % WINDOW
+            if self._sizes[slot]:  # or there would be twice the window on the disk
+                os.ftruncate(self._files[slot], 0)
+                self._sizes[slot] = 0
+            self._fd = os.open(str(number), _WRITE, 0o644, dir_fd=self._folder)
+            self._number, self._room = number, SEGMENT
+        written = os.write(self._fd, data[: self._room])
+        self._room -= written
+        if not self._room:
+            self._leave()  # now: its event comes with that of the bytes
+        return written
+
+    def _whole(self, data: memoryview) -> int:
+        number = self._number + 1
+        slot = number % WINDOW
+        name = f"kept{slot}"
+        if self._files[slot] < 0:
+            self._files[slot] = self._keep(name)
+        fd = self._files[slot]
+        written = os.pwrite(fd, data[:SEGMENT], 0)
+        if written < self._sizes[slot]:
+            os.ftruncate(fd, written)
+        self._sizes[slot] = written
+        os.link(name, str(number), src_dir_fd=self._folder, dst_dir_fd=self._folder, follow_symlinks=False)
+        self._number = number
+        return written
+
+    def _keep(self, name: str) -> int:
+        """Make an empty file, opened in another folder, so that no event tells of what is written there."""
+        opened = f"../{self._opened}"
+        fd = os.open(opened, _WRITE, 0o644, dir_fd=self._folder)
+        try:
+            os.link(opened, name, src_dir_fd=self._folder, dst_dir_fd=self._folder, follow_symlinks=False)
+        except OSError:
+            os.close(fd)
+            raise
+        finally:
+            with contextlib.suppress(OSError):  # removed already, with all of the stream
+                os.unlink(opened, dir_fd=self._folder)
+        return fd

@@ -14,6 +14,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
@@ -29,7 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CHUNK = 65536, SEGMENT = 65536, WINDOW = 4 };
+enum { CHUNK = 65536, SEGMENT = 65536, WINDOW = 4, MUCH = SEGMENT / 4 };
 enum { OPEN = 1, HELLO, DATA, END, BREAK, CLOSE };
 
 /* One side of an open stream. */
@@ -39,6 +40,9 @@ struct end {
     int events, room, up, down;   /* mnt: inotify for reading and for writing; the folders written to and read from */
     int segment[2];               /* mnt: numbers of the segments written and read */
     long done[2];                 /* mnt: bytes written to and read of them */
+    const char *name;             /* mnt: of the direction that is written, and of the files that are kept for it */
+    int kept[WINDOW];             /* mnt: these files, each 1 more than its descriptor */
+    ssize_t size[WINDOW];         /* mnt: bytes in them */
     int more;                     /* mnt: there may be something to read of which no event will tell */
 };
 struct message { long type; char body[CHUNK]; };
@@ -64,12 +68,37 @@ static int there(int folder, int number) {
     return faccessat(folder, name, F_OK, 0) == 0;
 }
 
-/* Begin the next segment, once the reader has made room for it. */
-static int next_segment(struct end *end) {
-    char events[4096];
-    while (there(end->up, end->segment[0] - WINDOW))
+/* Wait until the reader has made room for the next segment, with a watch for just as long. */
+static void await_room(struct end *end) {
+    char events[4096], written[32];
+    snprintf(written, sizeof written, "/proc/self/fd/%d", end->up); /* by its name it may have been moved since */
+    while (there(end->up, end->segment[0] - WINDOW)) {
+        inotify_add_watch(end->room, written, IN_DELETE | IN_ONESHOT);
+        if (!there(end->up, end->segment[0] - WINDOW)) break;
         if (read(end->room, events, sizeof events) < 0) err(1, "inotify");
-    return open_segment(end->up, end->segment[0], O_WRONLY | O_CREAT | O_EXCL);
+    }
+}
+
+/* Write a segment of its own into a file that is kept, and give it its number; -1 if the stream is gone. */
+static ssize_t put_whole(struct end *end, const char *body, ssize_t size) {
+    char kept[16], name[16], opened[32];
+    if (end->done[0]) end->segment[0]++, end->done[0] = 0, close(end->out), end->out = -1;
+    await_room(end);
+    int slot = end->segment[0] % WINDOW;
+    snprintf(kept, sizeof kept, "kept%d", slot);
+    snprintf(name, sizeof name, "%d", end->segment[0]);
+    if (!end->kept[slot]) { /* opened in another folder, so that no event tells of what is written there */
+        snprintf(opened, sizeof opened, "../%s-opened", end->name);
+        end->kept[slot] = 1 + openat(end->up, opened, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        linkat(end->up, opened, end->up, kept, 0);
+        unlinkat(end->up, opened, 0);
+    }
+    ssize_t sent = pwrite(end->kept[slot] - 1, body, size < SEGMENT ? size : SEGMENT, 0);
+    if (sent < 0 || (sent < end->size[slot] && ftruncate(end->kept[slot] - 1, sent))) return -1;
+    end->size[slot] = sent;
+    if (linkat(end->up, kept, end->up, name, 0)) return -1;
+    end->segment[0]++;
+    return sent;
 }
 
 static void remove_segment(int folder, int number) {
@@ -86,6 +115,13 @@ static void wake(struct end *end) {
     end->more = size > (ssize_t)(sizeof(struct inotify_event) + ((struct inotify_event *)events)->len);
 }
 
+/* Give the space of the segment that was read back. */
+static void drop_segment(struct end *end) {
+    close(end->in);
+    remove_segment(end->down, end->segment[1]++);
+    end->in = -1, end->done[1] = 0;
+}
+
 /* Wait for bytes; 0 at the end, or when the stream is gone. */
 static ssize_t take(struct end *end) {
     ssize_t got;
@@ -94,23 +130,19 @@ static ssize_t take(struct end *end) {
         while ((got = msgrcv(end->in, &buffer, CHUNK, 0, 0)) >= 0 && buffer.type == HELLO);
         return got < 0 || buffer.type != DATA ? 0 : got;
     }
-    for (int ended = 0;; ended = faccessat(end->down, "end", F_OK, 0) == 0) { /* what was written before it is read first */
+    for (int ended = 0, complete = 0;;) {
         if (end->in < 0) end->in = open_segment(end->down, end->segment[1], O_RDONLY);
         if (end->in >= 0 && (got = read(end->in, buffer.body, CHUNK)) > 0) {
-            end->done[1] += got;
+            if ((end->done[1] += got) == SEGMENT) drop_segment(end); /* this one is whole */
             return got;
         }
-        if (end->in >= 0 && end->done[1] == SEGMENT) { /* this one is whole */
-            close(end->in);
-            remove_segment(end->down, end->segment[1]++);
-            end->in = -1, end->done[1] = 0;
-            continue;
-        }
         struct stat folder;
-        if (ended) return 0;
-        if (faccessat(end->down, "end", F_OK, 0) == 0) continue;
-        if (fstat(end->down, &folder) || folder.st_nlink == 0) return 0; /* it was removed: a break */
-        wake(end);
+        if (complete) drop_segment(end), complete = 0;
+        else if (end->in >= 0 && there(end->down, end->segment[1] + 1)) complete = 1; /* what was written before is read first */
+        else if (ended) return 0;
+        else if (faccessat(end->down, "end", F_OK, 0) == 0) ended = 1;
+        else if (fstat(end->down, &folder) || folder.st_nlink == 0) return 0; /* it was removed: a break */
+        else wake(end);
     }
 }
 
@@ -130,8 +162,12 @@ static void put(struct end *end, const char *body, ssize_t size) {
             if (msgsnd(end->out, &buffer, sent, 0)) return; /* the stream is gone */
             continue;
         }
+        if (end->kind == 'm' && most >= MUCH) {
+            if ((sent = put_whole(end, body + done, most)) < 0) return;
+            continue;
+        }
         if (end->kind == 'm') {
-            if (end->out < 0) end->out = next_segment(end);
+            if (end->out < 0) await_room(end), end->out = open_segment(end->up, end->segment[0], O_WRONLY | O_CREAT | O_EXCL);
             if (end->out < 0) return;
             if (most > SEGMENT - end->done[0]) most = SEGMENT - end->done[0];
         }
@@ -155,12 +191,12 @@ static int folders(struct end *end, const char *stream, const char *up, const ch
     snprintf(path, sizeof path, "%s/%s", stream, up);
     end->up = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     end->room = inotify_init1(IN_CLOEXEC);
-    inotify_add_watch(end->room, path, IN_DELETE);
     snprintf(path, sizeof path, "%s/%s", stream, down);
     end->down = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     end->events = inotify_init1(IN_CLOEXEC);
     end->in = end->out = -1;
-    return inotify_add_watch(end->events, path, IN_MODIFY | IN_CLOSE_WRITE) >= 0 &&
+    end->name = up;
+    return inotify_add_watch(end->events, path, IN_MODIFY | IN_CREATE) >= 0 &&
            inotify_add_watch(end->events, stream, IN_DELETE) >= 0 && /* the break */
            inotify_add_watch(end->room, stream, IN_DELETE) >= 0;
 }
@@ -295,6 +331,11 @@ static void serve_ipc(int key) {
     }
 }
 
+static int remove_one(const char *path, const struct stat *about, int kind, struct FTW *place) {
+    (void)about, (void)kind, (void)place;
+    return remove(path);
+}
+
 static void serve_mnt(const char *folder) {
     char path[128], stream[512], events[4096];
     umask(0);
@@ -317,12 +358,7 @@ static void serve_mnt(const char *folder) {
             }
             snprintf(path, sizeof path, "%.90s/up/lock", stream);
             flock(open(path, O_RDONLY | O_CLOEXEC), LOCK_SH);
-            for (const char **part = (const char *[]){"up/lock", "up/end", "down/end", NULL}; *part; part++)
-                snprintf(path, sizeof path, "%.90s/%s", stream, *part), unlink(path);
-            remove_segment(end.up, end.segment[0]), remove_segment(end.down, end.segment[1]);
-            snprintf(path, sizeof path, "%.90s/up", stream), rmdir(path);
-            snprintf(path, sizeof path, "%.90s/down", stream), rmdir(path);
-            rmdir(stream);
+            nftw(stream, remove_one, 8, FTW_DEPTH | FTW_PHYS);
             close(end.up), close(end.down), close(end.events), close(end.room), close(end.in), close(end.out);
         }
     }

@@ -18,16 +18,22 @@ from nsbridge.lab import Lab
 from nsbridge.pairs import PAIRS
 
 MESSAGES, WARM_UP = 1000, 200
+CHUNKS = 300
 
 # To take a message and to put it, by kind. MNT takes an event before it takes the bytes.
 TAKE = {"net": {"recvfrom": 1}, "ipc": {"msgrcv": 1}, "mnt": {"read": 2}}
 PUT = {"net": {"sendto": 1}, "ipc": {"msgsnd": 1}, "mnt": {"write": 1}}
 SPARE = 0.2  # calls a round trip, for opening and closing
+
+# The same for a segment of 64 KiB at once, but for waiting: an event may tell of several, and room may lack.
+TAKE_MUCH = {"read": 2, "openat": 1, "lseek": 1, "close": 1, "unlinkat": 1}
+PUT_MUCH = {"pwrite64": 1, "linkat": 1}
+WAITING = 4  # calls a chunk there and back
 HOPS = 2  # times that the bridge is woken in a round trip: once a direction
 
 
-def counted(lab: Lab, file: Path) -> Counter[str]:
-    """Return the system calls of the bridge while MESSAGES go to and fro."""
+def counted(lab: Lab, file: Path, *words: str | int) -> Counter[str]:
+    """Return the system calls of the bridge while one of the programs runs in A."""
     tracer = subprocess.Popen(
         ["strace", "-f", "-c", "-U", "calls,name", "-o", file, "-p", str(lab.pids()["bridge"])],
         stderr=subprocess.PIPE,
@@ -35,8 +41,8 @@ def counted(lab: Lab, file: Path) -> Counter[str]:
     )
     assert tracer.stderr is not None
     assert "attached" in tracer.stderr.readline()
-    ping = lab.run_argv("ping", "64", str(MESSAGES), *endpoint(lab.x, A))
-    subprocess.run(ping, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True, timeout=60)
+    program = lab.run_argv(*map(str, words), *endpoint(lab.x, A))
+    subprocess.run(program, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True, timeout=60)
     tracer.send_signal(signal.SIGINT)
     tracer.communicate(timeout=20)
     rows = re.findall(r"^\s*(\d+) (\w+)$", file.read_text(), re.MULTILINE)
@@ -75,10 +81,22 @@ def test_a_message_costs_the_bridge_what_its_two_media_must_have(pair: str, tmp_
     for side in (TAKE[x], PUT[y], TAKE[y], PUT[x]):
         needed.update(side)
     with Lab(pair, f"calls-{pair}").up() as lab:
-        calls = counted(lab, tmp_path / "calls")
+        calls = counted(lab, tmp_path / "calls", "ping", 64, MESSAGES)
         woken = wake_ups(lab)
     trips = MESSAGES + WARM_UP
     for name, times in needed.items():
         assert times <= calls[name] / trips <= times + 0.1, (name, calls)
     assert calls.total() / trips <= needed.total() + SPARE, calls
     assert HOPS - 0.5 <= woken <= HOPS + 1  # a wake-up more in each hop would make it 4
+
+
+@pytest.mark.parametrize("pair", ["ipc-mnt", "mnt-ipc"])
+@pytest.mark.usefixtures("root")
+def test_a_long_stream_of_files_begins_and_removes_a_segment_for_few_calls(pair: str, tmp_path: Path) -> None:
+    needed = Counter({"msgrcv": 1, "msgsnd": 1}) + Counter(TAKE_MUCH) + Counter(PUT_MUCH)
+    with Lab(pair, f"much-{pair}").up() as lab:
+        calls = counted(lab, tmp_path / "calls", "flood", 65536, CHUNKS)
+    for name, times in needed.items():
+        assert calls[name] / CHUNKS <= times + 0.2, (name, calls)
+    assert calls["write"] + calls["ftruncate"] <= 0.1 * CHUNKS, calls  # all of it goes into files that are there
+    assert calls.total() / CHUNKS <= needed.total() + WAITING, calls

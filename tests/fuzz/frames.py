@@ -169,7 +169,7 @@ def segments(place: Path) -> Iterator[Throw]:
         fd = os.open(folder, os.O_RDONLY)
         reader, got = Reader(fd), b""
         try:
-            reader.overrun()
+            reader.overrun(dice.randrange(8), dice.random() < 0.5)
             while data := reader.take():
                 got += data
             assert whole

@@ -10,7 +10,7 @@ from nsbridge.media import ipc, mnt, segments
 from nsbridge.media import queues as streams
 from nsbridge.media.mnt import Mnt
 
-from .test_contract import opened
+from .test_contract import opened, read_exactly
 
 DOCS = Path(__file__).parents[2] / "docs"
 IPC, MNT = ((DOCS / f"wire-{kind}.md").read_text() for kind in ("ipc", "mnt"))
@@ -80,6 +80,11 @@ def test_mnt_descriptors_and_watches(tmp_path: Path) -> None:
         assert after[0][0] - before[0][0] == 10 * (2 * to_a_stream + 1)  # both sides are in this process, and a lock
         for was, now in zip(before, after, strict=True):
             assert now[1] - was[1] == 10 * number(MNT, r"watches \| # to a stream")
+        for one, other in (sides, sides[::-1]):
+            for size in [*[segments.SEGMENT] * 3 * segments.WINDOW, 1]:
+                one.write(bytes(size))
+                assert len(read_exactly(other, size)) == size
+        assert held(there)[0] - after[1][0] == 2 * number(MNT, r"and # for the files that a writer of much keeps")
 
 
 def held(endpoint: Mnt) -> tuple[int, int]:

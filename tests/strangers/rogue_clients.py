@@ -251,7 +251,7 @@ MNT: dict[str, tuple[Callable[[MntClient], Closed], str]] = {
     "a name with a line break": (lambda c: c.put(file(b""), "1-\nbridge: "), r"1-\nbridge: "),
     "a version with a line break": (lambda c: c.put(stream, "\n"), "is no stream of version 1-"),
     "a FIFO for a segment": (lambda c: c.plant(up_0=os.mkfifo), "segment 0 is not a regular file"),
-    "a folder for a segment": (lambda c: c.plant(up_0=Path.mkdir), "segment 0 is not a regular file"),
+    "a folder for a segment": (lambda c: c.plant(up_0=Path.mkdir), "segment 0: Is a directory"),
     "a symbolic link for a segment": (lambda c: c.plant(up_0=_TO_FILE), "segment 0: Too many levels of symbolic"),
     "an unreadable segment": (lambda c: c.plant(up_0=file(b"x", 0)), "segment 0: Permission denied"),
     "a segment that is too long": (lambda c: c.plant(up_0=file(NOISE + b"x")), _LONG),

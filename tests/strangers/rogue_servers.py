@@ -258,7 +258,7 @@ MNT: dict[str, Deed[MntServer]] = {
     "a FIFO for open": _replaced("open", os.mkfifo, _CANNOT),
     "a symbolic link to nothing for open": _replaced("open", link("decoy/1"), _CANNOT),
     "a FIFO for a segment": _planted("segment 0 is not a regular file", down_0=os.mkfifo),
-    "a folder for a segment": _planted("segment 0 is not a regular file", down_0=Path.mkdir),
+    "a folder for a segment": _planted("segment 0: Is a directory", down_0=Path.mkdir),
     "a symbolic link for a segment": _planted("segment 0: Too many levels of symbolic", down_0=_TO_FILE),
     "an unreadable segment": _planted("segment 0: Permission denied", down_0=file(b"x", 0)),
     "a segment that is too long": _planted(_LONG, down_0=file(NOISE + b"x")),
