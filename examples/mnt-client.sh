@@ -23,7 +23,7 @@ quit() {
     kill "${watcher:-$!}" 2>&- || :
 }
 
-# What comes on standard input, in segments of at most 65536 bytes, of which four may be there at once
+# What comes on standard input, in segments of at most 131072 bytes, of which three may be there at once
 send() {
     watcher=
     trap quit EXIT
@@ -31,8 +31,8 @@ send() {
     watch "$stream/up"
     number=0
     part=$stream/up/part
-    while dd bs=65536 count=1 of="$part" 2>/dev/null && [ -s "$part" ]; do
-        while [ -e "$stream/up/$((number - 4))" ]; do changed; done
+    while dd bs=131072 count=1 of="$part" 2>/dev/null && [ -s "$part" ]; do
+        while [ -e "$stream/up/$((number - 3))" ]; do changed; done
         mv "$part" "$stream/up/$number"
         number=$((number + 1))
     done

@@ -31,7 +31,7 @@ echo_stream() {
         size=$done
         if [ -e "$up/$number" ]; then size=$(wc -c <"$up/$number"); fi
         if [ "$size" -gt $done ]; then
-            while [ $done = 0 ] && [ -e "$down/$((number - 4))" ]; do changed; done
+            while [ $done = 0 ] && [ -e "$down/$((number - 3))" ]; do changed; done
             tail -c +$((done + 1)) "$up/$number" | head -c $((size - done)) >>"$down/$number"
             done=$size
         fi

@@ -43,6 +43,9 @@ class _Room:
         """See Watch."""
         self.stirred = True
 
+    def settle(self) -> None:
+        """See Watch. There is nothing left to do."""
+
 
 class MntStream(Stream):
     """The two directions of one stream."""
@@ -69,6 +72,7 @@ class MntStream(Stream):
         self._ends = Ends()
         self.dirty = True  # there may be something to take
         self._newest = 0  # the last segment that is known to be there
+        self._grown = False  # whether bytes were added to the segment that is read
         self._end_seen = self._orphaned = self._closed = False
         self._flow: Flow | None = None
         self._released = threading.Lock()
@@ -158,11 +162,11 @@ class MntStream(Stream):
         self.dirty = False  # first: an event may come at any time
         ending, orphaned = self._end_seen, self._orphaned
         try:
-            data = self._reader.take()
+            data = self._reader.take(self._newest)
         except Broken as error:
             raise self._lose(str(error)) from None
         if data:
-            if self._reader.next <= self._newest or ending or orphaned:  # else an event tells of what comes later
+            if self._reader.more or ending or orphaned:  # else an event tells of what comes later
                 self.dirty = True
             return data
         if ending and not exists("end", self._parts[0]):  # segments may have been removed before they were read
@@ -175,16 +179,17 @@ class MntStream(Stream):
 
     def event(self, mask: int, name: bytes) -> None:
         """See Watch."""
-        grown = mask & inotify.MODIFY and name == self._reader.name
-        if not grown:
+        if mask & inotify.MODIFY and name == self._reader.name:
+            self.dirty = self._grown = True
+        else:
             self._other(mask, name.rstrip(b"\0"))
-            if not self.dirty:
-                return
-        self.dirty = True
+
+    def settle(self) -> None:
+        """See Watch."""
         flow = self._flow
         if flow is not None:
-            if flow.behind and (excess := self._reader.overrun(self._newest, bool(grown))):
-                self._lose(excess)
+            if flow.behind:
+                self._hold_to_bounds()
             flow.kick()
 
     def rescan(self) -> None:
@@ -198,6 +203,7 @@ class MntStream(Stream):
 
     def orphan(self) -> None:
         """The process on the other side has closed, or is gone: what it left is read, then that is it."""
+        self._newest = max(self._newest, self._reader.newest())  # the events may come yet
         self._orphaned = self.dirty = True
         if self._ends.sent and self._ends.received:
             if self._closed:
@@ -221,6 +227,12 @@ class MntStream(Stream):
         elif mask & _NEWS and name.isdigit():
             self._newest = max(self._newest, int(name))
             self.dirty = True
+
+    def _hold_to_bounds(self) -> None:
+        excess = self._reader.overrun(self._newest, self._grown)
+        self._grown = False
+        if excess:
+            self._lose(excess)
 
     def _await_lock(self) -> None:
         wait_until_free(f"{self._in}/lock")

@@ -32,7 +32,10 @@ class Watch(Protocol):
     """Who wants the events of one folder."""
 
     def event(self, mask: int, name: bytes) -> None:
-        """Something happened to `name`, filled up with zeros (b"" for the folder itself); must not wait."""
+        """Take note of what happened to `name`, filled up with zeros (b"" for the folder itself); must not wait."""
+
+    def settle(self) -> None:
+        """All events that came at once have been noted: act on them; must not wait."""
 
     def rescan(self) -> None:
         """Events were lost: look at everything again; must not wait."""
@@ -164,9 +167,13 @@ class Hub:
             offset += 16 + length
             if (who := self._watches.get(wd)) is not None:
                 who.event(mask, data[offset - length : offset])
-                stirred.append(who)
+                if who is not stirred[-1]:
+                    stirred.append(who)
             if mask & _OWN:
                 stirred += self._act(wd, mask)
+        for each in stirred:
+            if each is not None:
+                each.settle()
         return stirred
 
     def _act(self, wd: int, mask: int) -> Collection[Watch]:

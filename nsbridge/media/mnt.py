@@ -45,6 +45,9 @@ class MntListener(Listener):
         elif mask & inotify.DELETE_SELF:
             self._names.put(None)
 
+    def settle(self) -> None:
+        """See Watch. There is nothing left to do."""
+
     def rescan(self) -> None:
         """See Watch. Streams that were accepted are there as well, and are passed over when their turn comes."""
         with contextlib.suppress(OSError):
@@ -167,6 +170,9 @@ class Mnt(Medium):
         """Tell the streams when the server has let its lock go."""
         if mask & inotify.CLOSE_WRITE and name.rstrip(b"\0") == b"lock":
             spawn(self._await_lock)
+
+    def settle(self) -> None:
+        """See Watch. There is nothing left to do."""
 
     def rescan(self) -> None:
         """Tell the streams if the server is gone."""

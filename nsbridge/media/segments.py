@@ -14,9 +14,10 @@ from nsbridge.errors import Broken
 from nsbridge.media.base import Buffer
 from nsbridge.media.places import exists
 
-SEGMENT = 65536  # bytes that a segment may have
-WINDOW = 4  # segments that may be there at once
-_MUCH = SEGMENT // 4  # bytes that are worth a segment of their own
+SEGMENT = 131072  # bytes that a segment may have
+WINDOW = 3  # segments that may be there at once
+_MUCH = SEGMENT // 8  # bytes that are worth a segment of their own
+_LITTLE = SEGMENT // 2  # bytes that are asked for as long as there come fewer: malloc(3) need not map them
 _NAME = 16  # bytes of a short name in an event
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -31,38 +32,44 @@ class Reader:
         self._number = -1
         self._fd = -1
         self._size = 0  # bytes read of this segment
+        self._most = _LITTLE  # bytes that the next read asks for
+        self.more = False  # whether `take` left bytes of which no event will tell
         self._advance()
 
-    def take(self) -> bytes:
-        """Return the next bytes that are there, all that this segment has; b"" if none are.
+    def take(self, newest: int) -> bytes:
+        """Return the next bytes that are there, of more than one segment if these are small; b"" if none are.
+
+        Args:
+            newest: the last segment that is known to be there: what is before it gets no more bytes.
 
         Raises:
             Broken: a segment is no regular file or cannot be read, or the writer went beyond its bounds.
         """
-        complete = False
+        taken = b""
         while self._fd >= 0 or self._open():
+            last = self._number >= newest
+            asked = SEGMENT + 1 - self._size
+            asked = min(asked, self._most)
             try:
-                data = os.read(self._fd, SEGMENT + 1 - self._size)
+                data = os.read(self._fd, asked)
             except OSError as error:
                 raise Broken(f"mnt: segment {self._number}: {error.strerror}") from None
-            if data:
-                self._size += len(data)
-                if self._size > SEGMENT:
-                    raise Broken(f"mnt: segment {self._number} is larger than {SEGMENT} bytes")
-                if self._size == SEGMENT:
-                    self._remove()  # it is full: nothing more will come there
-                return data
-            if complete:
+            self._size += len(data)
+            if self._size > SEGMENT:
+                raise Broken(f"mnt: segment {self._number} is larger than {SEGMENT} bytes")
+            full = self._size == SEGMENT
+            cut = len(data) == asked and not full
+            if full or not (last or cut):
                 self._remove()
-            elif not exists(str(self._number + 1), self._folder):
+            if data:
+                self._most = _LITTLE if len(data) < _LITTLE else SEGMENT + 1
+                taken = taken + data if taken else data
+                self.more = cut or self._number + (self._fd >= 0) <= newest
+                if not self.more or len(taken) >= SEGMENT:
+                    break
+            elif last:
                 break
-            complete = not complete  # what was written before the next one came is read first
-        return b""
-
-    @property
-    def next(self) -> int:
-        """The first segment of which nothing has been read."""
-        return self._number + (self._fd >= 0)
+        return taken
 
     def newest(self) -> int:
         """Look for the last segment that is there."""

@@ -30,7 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CHUNK = 65536, SEGMENT = 65536, WINDOW = 4, MUCH = SEGMENT / 4 };
+enum { CHUNK = 131072, SEGMENT = 131072, WINDOW = 3, MUCH = 16384 };
 enum { OPEN = 1, HELLO, DATA, END, BREAK, CLOSE };
 
 /* One side of an open stream. */

@@ -150,11 +150,11 @@ def segments(place: Path) -> Iterator[Throw]:
         for number in range(dice.randrange(6)):
             kind, name = dice.randrange(12), folder / f"{number}"
             if kind < 8:
-                data = dice.randbytes(dice.choice((0, 1, 100, 1000)))
+                data = dice.randbytes(dice.choice((0, 1, 100, 1000, 66000)))
                 name.write_bytes(data)
                 meant += data if whole else b""
             elif kind == 8:
-                name.write_bytes(bytes(dice.choice((65537, 70000))))
+                name.write_bytes(bytes(dice.choice((131073, 140000))))
                 whole = False
             elif kind == 9:
                 dice.choice((os.mkfifo, os.mkdir))(name)
@@ -170,7 +170,7 @@ def segments(place: Path) -> Iterator[Throw]:
         reader, got = Reader(fd), b""
         try:
             reader.overrun(dice.randrange(8), dice.random() < 0.5)
-            while data := reader.take():
+            while data := reader.take(reader.newest()):
                 got += data
             assert whole
             assert got == meant

@@ -202,7 +202,7 @@ class MntServer:
         match dice.randrange(11):
             case 0 | 1 | 2 | 3 if not place.is_symlink() and not place.is_fifo():
                 with place.open("ab") as file:
-                    file.write(dice.randbytes(dice.choice((0, 1, 100, 65536, 65537))))
+                    file.write(dice.randbytes(dice.choice((0, 1, 100, 65536, 131073))))
             case 4:
                 place.symlink_to(dice.choice(("../../../decoy", "/dev/zero", "0", "nowhere")))
             case 5:

@@ -239,7 +239,7 @@ class MntGarbage:
         choice = self.dice.randrange(12)
         if choice < 5:
             with _append(place) as file:
-                file.write(self.dice.randbytes(self.dice.choice((0, 1, 100, 4096, 65536, 65537))))
+                file.write(self.dice.randbytes(self.dice.choice((0, 1, 100, 4096, 65536, 131073))))
                 os.fchmod(file.fileno(), self.dice.choice((0o644, 0o644, 0o644, 0)))
         elif choice == 5:
             place.symlink_to(self.dice.choice((str(self.decoy / "0"), "/dev/zero", "0", "nowhere")))

@@ -56,10 +56,10 @@ def test_mnt_names_and_sizes() -> None:
     version = number(MNT, r"wire form of MNT, version #")
     assert f"{version}-".encode() == mnt.VERSION
     assert number(MNT, r"a segment has at most\s# bytes") == segments.SEGMENT
-    assert "at most **four at once**" in MNT
-    assert segments.WINDOW == 4
+    assert "at most **three at once**" in MNT
+    assert segments.WINDOW == 3
     assert number(MNT, r"at most # KiB wait in a direction") * 1024 == segments.WINDOW * segments.SEGMENT
-    assert number(MNT, r"of 65536 bytes: # KiB") * 1024 == 2 * segments.WINDOW * segments.SEGMENT
+    assert number(MNT, r"of 131072 bytes: # KiB") * 1024 == 2 * segments.WINDOW * segments.SEGMENT
     (folder,) = (mount for mount in adapt._MOUNTS if mount["destination"] == adapt.RENDEZVOUS)
     assert f"size={number(MNT, r'a tmpfs of # MiB')}m" in folder["options"]
 

@@ -20,6 +20,7 @@ Closed = Callable[[], bool]
 Maker = Callable[[Path], object]
 HELLO, DATA, END, BREAK, CLOSE = 2, 3, 4, 5, 6
 NOISE = random.Random(1).randbytes(1 << 16)
+SEGMENT = 2 * NOISE  # as large as docs/wire-mnt.md allows
 _numbers = count(1)
 
 
@@ -203,7 +204,7 @@ def segments(folder: str) -> Maker:
 
     def write(place: Path) -> None:
         for number in range(1000):
-            (place / folder / str(number)).write_bytes(NOISE)
+            (place / folder / str(number)).write_bytes(SEGMENT)
 
     return write
 
@@ -237,7 +238,7 @@ IPC: dict[str, tuple[Callable[[IpcClient], Closed], str]] = {
 
 _TO_DECOY, _TO_FILE, _TO_NOTHING = (link(f"{'../' * up}decoy{name}") for up, name in ((1, ""), (4, "/0"), (4, "/1")))
 _NO_STREAM, _GONE = "is no stream: ", "the process on the other side is gone"
-_LONG, _MANY = "segment 0 is larger than 65536 bytes", "more than 4 segments"
+_LONG, _MANY = "segment 0 is larger than 131072 bytes", "more than 3 segments"
 
 MNT: dict[str, tuple[Callable[[MntClient], Closed], str]] = {
     "a file for a stream": (lambda c: c.put(file(b"")), _NO_STREAM),
@@ -254,7 +255,7 @@ MNT: dict[str, tuple[Callable[[MntClient], Closed], str]] = {
     "a folder for a segment": (lambda c: c.plant(up_0=Path.mkdir), "segment 0: Is a directory"),
     "a symbolic link for a segment": (lambda c: c.plant(up_0=_TO_FILE), "segment 0: Too many levels of symbolic"),
     "an unreadable segment": (lambda c: c.plant(up_0=file(b"x", 0)), "segment 0: Permission denied"),
-    "a segment that is too long": (lambda c: c.plant(up_0=file(NOISE + b"x")), _LONG),
+    "a segment that is too long": (lambda c: c.plant(up_0=file(SEGMENT + b"x")), _LONG),
     "an endless line in one segment": (lambda c: c.plant(up_0=file(NOISE * 100)), _LONG),
     "an endless line in too many": (lambda c: c.plant(segments("up")), _MANY),
     "a FIFO where the bridge writes": (lambda c: c.plant(down_0=os.mkfifo, up_0=file(b"x")), "File exists"),

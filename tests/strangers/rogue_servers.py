@@ -19,7 +19,7 @@ from nsbridge.media.base import Stream
 from nsbridge.media.table import medium
 from tests.fuzz import wire
 
-from .rogue_clients import BREAK, CLOSE, DATA, HELLO, NOISE, Maker, MntClient, file, link, segments
+from .rogue_clients import BREAK, CLOSE, DATA, HELLO, NOISE, SEGMENT, Maker, MntClient, file, link, segments
 
 Server = TypeVar("Server")
 _QUIET = 0.3  # seconds in which the bridge takes nothing
@@ -241,7 +241,7 @@ IPC: dict[str, Deed[IpcServer]] = {
 }
 
 _TO_FILE, _TO_NOTHING, _TO_FOLDER = (link(to) for to in ("../../../decoy/0", "../../../decoy/1", "decoy"))
-_CANNOT, _LONG = "cannot open a stream", "segment 0 is larger than 65536 bytes"
+_CANNOT, _LONG = "cannot open a stream", "segment 0 is larger than 131072 bytes"
 _BROKEN = "the other side broke the stream off"
 
 
@@ -261,9 +261,9 @@ MNT: dict[str, Deed[MntServer]] = {
     "a folder for a segment": _planted("segment 0: Is a directory", down_0=Path.mkdir),
     "a symbolic link for a segment": _planted("segment 0: Too many levels of symbolic", down_0=_TO_FILE),
     "an unreadable segment": _planted("segment 0: Permission denied", down_0=file(b"x", 0)),
-    "a segment that is too long": _planted(_LONG, down_0=file(NOISE + b"x")),
+    "a segment that is too long": _planted(_LONG, down_0=file(SEGMENT + b"x")),
     "an endless line in one segment": _planted(_LONG, down_0=file(NOISE * 100)),
-    "an endless line in too many": _planted("more than 4 segments", segments("down")),
+    "an endless line in too many": _planted("more than 3 segments", segments("down")),
     "a FIFO where the bridge writes": _planted("cannot write segment 1: File exists", up_1=os.mkfifo),
     "a symbolic link where the bridge writes": _planted("cannot write segment 1: File exists", up_1=_TO_NOTHING),
     "a stream that vanishes": _planted(_BROKEN, shutil.rmtree),
