@@ -109,7 +109,8 @@ class MntStream(Stream):
 
     def offer(self, data: Buffer) -> int:
         """Append what the window has room for; see Stream."""
-        self._ends.check()
+        if self._ends.broken is not None:
+            self._ends.check()
         if self._orphaned:
             raise self._lose(_LOST)
         try:
@@ -229,6 +230,7 @@ class MntStream(Stream):
             self.dirty = True
 
     def _hold_to_bounds(self) -> None:
+        """Break a stream that nobody reads just now, and whose writer goes on beyond its window."""
         excess = self._reader.overrun(self._newest, self._grown)
         self._grown = False
         if excess:

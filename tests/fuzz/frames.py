@@ -196,6 +196,9 @@ class _Noting:
     def event(self, mask: int, name: bytes) -> None:
         self.told.append((mask, name))
 
+    def settle(self) -> None:
+        pass
+
     def rescan(self) -> None:
         self.told.append(None)
 
