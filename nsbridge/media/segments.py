@@ -33,7 +33,8 @@ class Reader:
         self._fd = -1
         self._size = 0  # bytes read of this segment
         self._most = _LITTLE  # bytes that the next read asks for
-        self.more = False  # whether `take` left bytes of which no event will tell
+        self._fault: Broken | None = None  # what is wrong with what comes next
+        self.more = False  # whether `take` left something of which no event will tell
         self._advance()
 
     def take(self, newest: int) -> bytes:
@@ -45,30 +46,38 @@ class Reader:
         Raises:
             Broken: a segment is no regular file or cannot be read, or the writer went beyond its bounds.
         """
+        if self._fault is not None:
+            raise self._fault
         taken = b""
-        while self._fd >= 0 or self._open():
-            last = self._number >= newest
-            asked = SEGMENT + 1 - self._size
-            asked = min(asked, self._most)
-            try:
+        try:
+            while self._fd >= 0 or self._open():
+                last = self._number >= newest
+                asked = SEGMENT + 1 - self._size
+                asked = min(asked, self._most)
                 data = os.read(self._fd, asked)
-            except OSError as error:
-                raise Broken(f"mnt: segment {self._number}: {error.strerror}") from None
-            self._size += len(data)
-            if self._size > SEGMENT:
-                raise Broken(f"mnt: segment {self._number} is larger than {SEGMENT} bytes")
-            full = self._size == SEGMENT
-            cut = len(data) == asked and not full
-            if full or not (last or cut):
-                self._remove()
-            if data:
-                self._most = _LITTLE if len(data) < _LITTLE else SEGMENT + 1
-                taken = taken + data if taken else data
-                self.more = cut or self._number + (self._fd >= 0) <= newest
-                if not self.more or len(taken) >= SEGMENT:
+                self._size += len(data)
+                if self._size > SEGMENT:
+                    raise Broken(f"mnt: segment {self._number} is larger than {SEGMENT} bytes")
+                full = self._size == SEGMENT
+                cut = len(data) == asked and not full
+                if full or not (last or cut):
+                    self._remove()
+                if data:
+                    self._most = _LITTLE if len(data) < _LITTLE else SEGMENT + 1
+                    taken = taken + data if taken else data
+                    self.more = cut or self._number + (self._fd >= 0) <= newest
+                    if not self.more or len(taken) >= SEGMENT:
+                        break
+                elif last:
                     break
-            elif last:
-                break
+        except Broken as error:
+            self._fault = error
+        except OSError as error:
+            self._fault = Broken(f"mnt: segment {self._number}: {error.strerror}")
+        if self._fault is not None:
+            if not taken:
+                raise self._fault
+            self.more = True  # what came before it is handed out first
         return taken
 
     def newest(self) -> int:
@@ -105,8 +114,6 @@ class Reader:
             self._fd = os.open(str(self._number), _READ, dir_fd=self._folder)
         except FileNotFoundError:
             return False
-        except OSError as error:
-            raise Broken(f"mnt: segment {self._number}: {error.strerror}") from None
         self._size = 0
         try:
             os.lseek(self._fd, 0, os.SEEK_CUR)  # the cheapest way to tell; and a folder cannot be read

@@ -25,8 +25,9 @@ TAKE = {"net": {"recvfrom": 1}, "ipc": {"msgrcv": 1}, "mnt": {"read": 2}}
 PUT = {"net": {"sendto": 1}, "ipc": {"msgsnd": 1}, "mnt": {"write": 1}}
 SPARE = 0.2  # calls a round trip, for opening and closing
 
-# The same for a segment of 64 KiB at once, but for waiting: an event may tell of several, and room may lack.
-TAKE_MUCH = {"read": 2, "openat": 1, "lseek": 1, "close": 1, "unlinkat": 1}
+# The same for a segment of 64 KiB at once, but for waiting: an event may tell of several, and room may lack. One more
+# read finds that nothing came before the next segment.
+TAKE_MUCH = {"read": 3, "openat": 1, "lseek": 1, "close": 1, "unlinkat": 1}
 PUT_MUCH = {"pwrite64": 1, "linkat": 1}
 WAITING = 4  # calls a chunk there and back
 HOPS = 2  # times that the bridge is woken in a round trip: once a direction
