@@ -29,7 +29,7 @@ _MOUNTS: tuple[dict[str, Any], ...] = (
         "destination": RENDEZVOUS,
         "type": "tmpfs",
         "source": "tmpfs",
-        "options": ["nosuid", "noexec", "nodev", "mode=0777", "size=1024m"],
+        "options": ["nosuid", "noexec", "nodev", "mode=0777", "size=768m"],
     },
 )
 _SHOWN = 72

@@ -33,7 +33,7 @@ FORBIDDEN = [
 _LIMITS = {
     resource.RLIMIT_CORE: 0,
     resource.RLIMIT_AS: 4 << 30,  # bytes: the stacks of 2,000 threads are 512 MiB of it
-    resource.RLIMIT_FSIZE: 1 << 20,  # bytes of one file: a segment has 64 KiB, and the log must not fill the disk
+    resource.RLIMIT_FSIZE: 1 << 20,  # bytes of one file: a segment has 128 KiB, and the log must not fill the disk
     # tasks of this user in the joined USER namespace; without root the container's are of the same user, and it may
     # have half as many, so that it cannot take all
     resource.RLIMIT_NPROC: 8192,
