@@ -17,8 +17,8 @@ from nsbridge.containers.runtime import RUNTIME
 RENDEZVOUS = "/run/nsbridge"
 """The tmpfs of each container where the files of the MNT medium are."""
 
-NOFILE = 16384
-"""Open files a process may have (getrlimit(2)): a thousand streams of files need up to ten each."""
+NOFILE = 8192
+"""Open files a process may have (getrlimit(2)): a thousand streams of files need up to eight each."""
 
 _NAMESPACES = ("user", "mount", "pid", "network", "ipc", "uts", "cgroup")
 _LAYER = ("bind", "ro", "nosuid", "nodev")
