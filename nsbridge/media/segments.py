@@ -1,7 +1,7 @@
-"""One direction of a stream as a folder of growing files (segments); knows no inotify and no streams.
+"""One direction of a stream as a folder of files (segments); knows no inotify and no streams.
 
-The writer appends to the last segment, `0`, `1`, …; the reader removes a segment once it is read and the next
-one exists. See docs/wire-mnt.md.
+The writer appends to the last segment, `0`, `1`, …, or adds a whole one; the reader removes a segment once it is
+read and is full, or the next one is there. See docs/wire-mnt.md.
 """
 
 from __future__ import annotations
@@ -52,8 +52,7 @@ class Reader:
         try:
             while self._fd >= 0 or self._open():
                 last = self._number >= newest
-                asked = SEGMENT + 1 - self._size
-                asked = min(asked, self._most)
+                asked = min(self._most, SEGMENT + 1 - self._size)
                 data = os.read(self._fd, asked)
                 self._size += len(data)
                 if self._size > SEGMENT:
