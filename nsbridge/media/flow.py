@@ -71,7 +71,8 @@ class Flow:
             while rest:
                 self._sink.write(rest)
                 rest = self._source.take() if self._source.dirty else b""
-            self._source.dirty |= self._source.ended
+            if self._source.ended:
+                self._source.dirty = True
         except StreamError as error:
             self._fail(error)
         self.behind = False

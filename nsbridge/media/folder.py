@@ -16,10 +16,10 @@ from nsbridge.media.base import Buffer, Done, Ends, Sink, Stream, spawn
 from nsbridge.media.flow import Flow
 from nsbridge.media.hub import Hub
 from nsbridge.media.places import exists, held, open_parts, remove, wait_until_free
-from nsbridge.media.segments import Reader, Writer
+from nsbridge.media.segments import WINDOW, Reader, Writer
 
 _INCOMING = inotify.MODIFY | inotify.CREATE | inotify.MOVED_TO | inotify.CLOSE_WRITE
-_OUTGOING = inotify.DELETE | inotify.ONESHOT  # wakes a writer, once
+_OUTGOING = inotify.DELETE  # wakes a writer
 _LEFT = inotify.DELETE | inotify.MOVED_FROM
 _WHOLE = _LEFT | inotify.DELETE_SELF | inotify.MOVE_SELF  # the break; what is still open has no event of its own
 _NEWS = inotify.MODIFY | inotify.CREATE | inotify.MOVED_TO  # a new one may be a folder or a FIFO, which gets no byte
@@ -30,21 +30,16 @@ _BROKEN = "mnt: the other side broke the stream off"
 
 
 class _Room:
-    """The watch of the folder that is written, which is there only while somebody waits for room."""
-
-    def __init__(self) -> None:
-        self.stirred = False
+    """The watch of the folder that is written, there while somebody waits for room: it wakes him, and that is all."""
 
     def event(self, mask: int, name: bytes) -> None:
         """See Watch."""
-        self.stirred = True
 
     def rescan(self) -> None:
         """See Watch."""
-        self.stirred = True
 
     def settle(self) -> None:
-        """See Watch. There is nothing left to do."""
+        """See Watch."""
 
 
 class MntStream(Stream):
@@ -225,9 +220,11 @@ class MntStream(Stream):
                 spawn(self._await_lock)
         elif name == b"end":
             self._end_seen = self.dirty = True
-        elif mask & _NEWS and name.isdigit():
-            self._newest = max(self._newest, int(name))
+        elif mask & _NEWS and name.isdigit() and name == b"%d" % (number := int(name)):
+            self._newest = max(self._newest, number)
             self.dirty = True
+            if self._reader.beyond(number):
+                self._lose(f"mnt: more than {WINDOW} segments")
 
     def _hold_to_bounds(self) -> None:
         """Break a stream that nobody reads just now, and whose writer goes on beyond its window."""
@@ -242,14 +239,14 @@ class MntStream(Stream):
 
     def _await_room(self) -> None:
         """Wait for a freed segment, with a watch for just as long: each event of it would wake this process."""
-        room = self._room
-        while not self._may_write():
-            room.stirred = False
-            try:
-                wd = self._hub.add(self._out, _OUTGOING, room)
-            except Broken as error:
-                raise self._lose(str(error)) from None
-            self._hub.wait(room, lambda: room.stirred or self._may_write())
+        try:
+            wd = self._hub.add(self._out, _OUTGOING, self._room)
+        except Broken:  # there are no more watches, or the stream is being removed
+            time.sleep(_RETRY)
+            return
+        try:
+            self._hub.wait(self._room, self._may_write)
+        finally:
             self._hub.remove(wd)
 
     def _may_write(self) -> bool:
@@ -258,7 +255,8 @@ class MntStream(Stream):
     def _finish(self) -> None:
         """Make `end` as soon as the disk has room."""
         try:
-            while self._ends.broken is None and not self._writer.finish():
+            # what was released has descriptors no more: their numbers may be another stream's
+            while self._ends.broken is None and not self._released.locked() and not self._writer.finish():
                 time.sleep(_RETRY)
         except Broken as error:
             self._lose(str(error))

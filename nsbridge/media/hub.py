@@ -99,9 +99,11 @@ class Hub:
                 self._ring([each for each in self._bells if each[0] in stirred])
 
     def wake(self, watch: Watch) -> None:
-        """Let those who wait for `watch` look again; if one of them reads the events, the next of those wakes it."""
+        """Let those who wait for `watch` look again."""
         with self._lock:
             self._ring([each for each in self._bells if each[0] is watch])
+            if self._reading and not (self._served or self._closed):  # it may be one of them who reads the events
+                self._stir()
 
     def serve(self) -> None:
         """See to it that a thread of its own reads the events from now on.
@@ -121,7 +123,7 @@ class Hub:
             watches = set(self._watches.values())
             self._watches.clear()  # a number that is removed later may be another descriptor's
             if self._served:  # its thread closes it, woken by the end of a watch
-                inotify.rm_watch(self._fd, inotify.add_watch(self._fd, "/", inotify.DELETE_SELF))
+                self._stir()
             else:
                 os.close(self._fd)
         for watch in watches:
@@ -141,6 +143,10 @@ class Hub:
                     self._ring([each for each in self._bells if each[0] in stirred])
         with self._lock:
             os.close(self._fd)
+
+    def _stir(self) -> None:
+        """Wake who reads the events: the end of a watch is one."""
+        inotify.rm_watch(self._fd, inotify.add_watch(self._fd, "/", inotify.DELETE_SELF))
 
     def _take_turn(self, watch: Watch | None) -> threading.Lock | None:
         """Become who reads, and return None; or return a bell to wait for."""

@@ -20,6 +20,7 @@ _MUCH = SEGMENT // 8  # bytes that are worth a segment of their own
 _LITTLE = SEGMENT // 2  # bytes that are asked for as long as there come fewer: malloc(3) need not map them
 _NAME = 16  # bytes of a short name in an event
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -85,6 +86,10 @@ class Reader:
         while number < self._number + WINDOW and exists(str(number + 1), self._folder):
             number += 1
         return number
+
+    def beyond(self, number: int) -> bool:
+        """Whether a writer may not have begun that segment yet, even if the one that is read is gone already."""
+        return number > self._number + WINDOW
 
     def overrun(self, newest: int, grown: bool) -> str | None:
         """Say how the writer went beyond its bounds, where this can be seen without reading.
@@ -152,6 +157,7 @@ class Writer:
         self._room = 0  # bytes that still go into this segment
         self._files = [-1] * WINDOW  # those that are kept: segment n may be the one of n % WINDOW
         self._sizes = [0] * WINDOW
+        self._keeps = True  # whether there are such files here
         self.full = False  # whether the file system had no room for the last bytes put
 
     def put(self, data: Buffer) -> int:
@@ -168,21 +174,24 @@ class Writer:
                 self._room -= done
             while done < size:
                 rest = memoryview(data)[done:]
-                if len(rest) >= _MUCH:
+                much = self._keeps and len(rest) >= _MUCH
+                if much:
                     self._leave()
-                if not self._room and self.blocked():
+                if self.blocked():
                     break
-                done += self._whole(rest) if len(rest) >= _MUCH else self._append(rest)
+                done += self._whole(rest) if much else self._append(rest)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno not in _FULL:
                 number = self._number + (not self._room)  # without room it was the next one
                 raise Broken(f"mnt: cannot write segment {number}: {error.strerror}") from None
             self.full = True
+            self._give_back()
         return done
 
     def blocked(self) -> bool:
         """Whether the reader must remove a segment before more can be written."""
-        return not self._room and exists(str(self._number + 1 - WINDOW), self._folder)
+        oldest = self._number + 1 - WINDOW
+        return not self._room and oldest >= 0 and exists(str(oldest), self._folder)
 
     def finish(self) -> bool:
         """Say that no more will come; return False if the file system has no room even for that.
@@ -190,10 +199,11 @@ class Writer:
         Raises:
             Broken: the folder is gone, or something else stands there.
         """
+        self._give_back()
         try:
             os.close(os.open("end", _WRITE, 0o644, dir_fd=self._folder))
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno in _FULL:
                 return False
             raise Broken(f"mnt: cannot write the end: {error.strerror}") from None
         return True
@@ -204,7 +214,16 @@ class Writer:
         for fd in self._files:
             if fd >= 0:
                 os.close(fd)
-        self._files = [-1] * WINDOW
+        self._files, self._sizes = [-1] * WINDOW, [0] * WINDOW
+
+    def _give_back(self) -> None:
+        """Keep no files: what of them is a segment lives on under its number."""
+        for slot, fd in enumerate(self._files):
+            if fd >= 0:
+                os.close(fd)
+                self._files[slot], self._sizes[slot] = -1, 0
+                with contextlib.suppress(OSError):
+                    os.unlink(_kept(slot), dir_fd=self._folder)
 
     def _leave(self) -> None:
         """Close the segment that was appended to."""
@@ -231,9 +250,15 @@ class Writer:
     def _whole(self, data: memoryview) -> int:
         number = self._number + 1
         slot = number % WINDOW
-        name = f"kept{slot}"
+        name = _kept(slot)
         if self._files[slot] < 0:
-            self._files[slot] = self._keep(name)
+            try:
+                self._files[slot] = self._keep(name)
+            except OSError as error:
+                if error.errno in _FULL:
+                    raise
+                self._keeps = False  # no link(2), no more descriptors, or the name is taken: it goes without
+                return self._append(data)
         fd = self._files[slot]
         written = os.pwrite(fd, data[:SEGMENT], 0)
         if written < self._sizes[slot]:
@@ -256,3 +281,7 @@ class Writer:
             with contextlib.suppress(OSError):  # removed already, with all of the stream
                 os.unlink(opened, dir_fd=self._folder)
         return fd
+
+
+def _kept(slot: int) -> str:
+    return f"kept{slot}"

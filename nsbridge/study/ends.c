@@ -331,6 +331,13 @@ static void serve_ipc(int key) {
     }
 }
 
+static void shut(struct end *end) {
+    int all[] = {end->up, end->down, end->events, end->room, end->in, end->out};
+    for (unsigned i = 0; i < sizeof all / sizeof *all; i++) close(all[i]);
+    for (int i = 0; i < WINDOW; i++)
+        if (end->kept[i]) close(end->kept[i] - 1);
+}
+
 static int remove_one(const char *path, const struct stat *about, int kind, struct FTW *place) {
     (void)about, (void)kind, (void)place;
     return remove(path);
@@ -353,13 +360,13 @@ static void serve_mnt(const char *folder) {
             at += sizeof *event + event->len;
             snprintf(stream, sizeof stream, "%s/open/%s", folder, event->name);
             if (!folders(&end, stream, "down", "up") || !echo(&end)) {
-                close(end.up), close(end.down), close(end.events), close(end.room), close(end.in), close(end.out);
+                shut(&end);
                 continue;
             }
             snprintf(path, sizeof path, "%.90s/up/lock", stream);
             flock(open(path, O_RDONLY | O_CLOEXEC), LOCK_SH);
             nftw(stream, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-            close(end.up), close(end.down), close(end.events), close(end.room), close(end.in), close(end.out);
+            shut(&end);
         }
     }
 }
