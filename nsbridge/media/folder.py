@@ -14,9 +14,9 @@ from nsbridge.errors import Broken
 from nsbridge.media import inotify
 from nsbridge.media.base import Buffer, Done, Ends, Sink, Stream, spawn
 from nsbridge.media.flow import Flow
-from nsbridge.media.hub import Hub
+from nsbridge.media.hub import Hub, Watch
 from nsbridge.media.places import exists, held, open_parts, remove, wait_until_free
-from nsbridge.media.segments import WINDOW, Reader, Writer
+from nsbridge.media.segments import Reader, Writer
 
 _INCOMING = inotify.MODIFY | inotify.CREATE | inotify.MOVED_TO | inotify.CLOSE_WRITE
 _OUTGOING = inotify.DELETE  # wakes a writer
@@ -29,20 +29,7 @@ _LOST = "mnt: the process on the other side is gone"
 _BROKEN = "mnt: the other side broke the stream off"
 
 
-class _Room:
-    """The watch of the folder that is written, there while somebody waits for room: it wakes him, and that is all."""
-
-    def event(self, mask: int, name: bytes) -> None:
-        """See Watch."""
-
-    def rescan(self) -> None:
-        """See Watch."""
-
-    def settle(self) -> None:
-        """See Watch."""
-
-
-class MntStream(Stream):
+class MntStream(Stream, Watch):
     """The two directions of one stream."""
 
     def __init__(
@@ -66,13 +53,12 @@ class MntStream(Stream):
         self._in, self._out = (f"{folder}/{name}" for name in names)
         self._ends = Ends()
         self.dirty = True  # there may be something to take
-        self._newest = 0  # the last segment that is known to be there
         self._grown = False  # whether bytes were added to the segment that is read
         self._end_seen = self._orphaned = self._closed = False
         self._flow: Flow | None = None
         self._released = threading.Lock()
         self._watches: list[int] = []
-        self._room = _Room()
+        self._room = Watch()  # wakes who waits for room, and does nothing else
         self._promised = False  # events come from the first watch on
         try:
             self._watches.append(hub.add(folder, _WHOLE, self))
@@ -158,7 +144,7 @@ class MntStream(Stream):
         self.dirty = False  # first: an event may come at any time
         ending, orphaned = self._end_seen, self._orphaned
         try:
-            data = self._reader.take(self._newest)
+            data = self._reader.take()
         except Broken as error:
             raise self._lose(str(error)) from None
         if data:
@@ -191,7 +177,7 @@ class MntStream(Stream):
     def rescan(self) -> None:
         """See Watch."""
         self._end_seen = exists("end", self._parts[0]) or self._end_seen
-        self._newest = max(self._newest, self._reader.newest())
+        self._reader.look()
         self.dirty = True
         if self._promised and not held(f"{self._in}/lock"):
             self.orphan()
@@ -199,7 +185,7 @@ class MntStream(Stream):
 
     def orphan(self) -> None:
         """The process on the other side has closed, or is gone: what it left is read, then that is it."""
-        self._newest = max(self._newest, self._reader.newest())  # the events may come yet
+        self._reader.look()  # the events may come yet
         self._orphaned = self.dirty = True
         if self._ends.sent and self._ends.received:
             if self._closed:
@@ -221,14 +207,14 @@ class MntStream(Stream):
         elif name == b"end":
             self._end_seen = self.dirty = True
         elif mask & _NEWS and name.isdigit() and name == b"%d" % (number := int(name)):
-            self._newest = max(self._newest, number)
+            excess = self._reader.hear(number)
             self.dirty = True
-            if self._reader.beyond(number):
-                self._lose(f"mnt: more than {WINDOW} segments")
+            if excess:
+                self._lose(excess)
 
     def _hold_to_bounds(self) -> None:
         """Break a stream that nobody reads just now, and whose writer goes on beyond its window."""
-        excess = self._reader.overrun(self._newest, self._grown)
+        excess = self._reader.overrun(self._grown)
         self._grown = False
         if excess:
             self._lose(excess)

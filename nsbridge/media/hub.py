@@ -13,7 +13,6 @@ import os
 import struct
 import threading
 from collections.abc import Callable, Collection
-from typing import Protocol
 
 from nsbridge.errors import Broken
 from nsbridge.media import inotify
@@ -28,8 +27,8 @@ _OWN = inotify.Q_OVERFLOW | inotify.IGNORED
 _STRICTLY = inotify.ONLYDIR | inotify.DONT_FOLLOW | inotify.MASK_CREATE
 
 
-class Watch(Protocol):
-    """Who wants the events of one folder."""
+class Watch:
+    """Who wants the events of one folder; this one wakes who waits for it, and does nothing else."""
 
     def event(self, mask: int, name: bytes) -> None:
         """Take note of what happened to `name`, filled up with zeros (b"" for the folder itself); must not wait."""

@@ -20,13 +20,13 @@ from nsbridge.errors import Broken, Refused, UsageError
 from nsbridge.media import inotify
 from nsbridge.media.base import Listener, Medium, spawn
 from nsbridge.media.folder import MntStream
-from nsbridge.media.hub import Hub
+from nsbridge.media.hub import Hub, Watch
 from nsbridge.media.places import await_descriptor, held, make_folder, make_lock, remove, wait_until_free
 
 VERSION = b"1-"  # a stream's name begins with it
 
 
-class MntListener(Listener):
+class MntListener(Listener, Watch):
     """The folder in which streams appear."""
 
     def __init__(self, path: str, lock: int, hub: Hub) -> None:
@@ -44,9 +44,6 @@ class MntListener(Listener):
             self._names.put(name.rstrip(b"\0"))
         elif mask & inotify.DELETE_SELF:
             self._names.put(None)
-
-    def settle(self) -> None:
-        """See Watch. There is nothing left to do."""
 
     def rescan(self) -> None:
         """See Watch. Streams that were accepted are there as well, and are passed over when their turn comes."""
@@ -84,7 +81,7 @@ class MntListener(Listener):
         self._names.put(None)
 
 
-class Mnt(Medium):
+class Mnt(Medium, Watch):
     """A folder. One object serves one side: a process that is both client and server there makes two."""
 
     kind = "mnt"
@@ -170,9 +167,6 @@ class Mnt(Medium):
         """Tell the streams when the server has let its lock go."""
         if mask & inotify.CLOSE_WRITE and name.rstrip(b"\0") == b"lock":
             spawn(self._await_lock)
-
-    def settle(self) -> None:
-        """See Watch. There is nothing left to do."""
 
     def rescan(self) -> None:
         """Tell the streams if the server is gone."""

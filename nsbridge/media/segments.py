@@ -18,6 +18,8 @@ SEGMENT = 131072  # bytes that a segment may have
 WINDOW = 3  # segments that may be there at once
 _MUCH = SEGMENT // 8  # bytes that are worth a segment of their own
 _LITTLE = SEGMENT // 2  # bytes that are asked for as long as there come fewer: malloc(3) need not map them
+_KEPT = [f"kept{slot}" for slot in range(WINDOW)]  # the names of the files that a writer keeps
+_TOO_MANY = f"mnt: more than {WINDOW} segments"
 _NAME = 16  # bytes of a short name in an event
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -31,6 +33,7 @@ class Reader:
         """Begin with segment 0 in the folder of a descriptor."""
         self._folder = folder
         self._number = -1
+        self._newest = 0  # the last segment that is known to be there: what is before it gets no more bytes
         self._fd = -1
         self._size = 0  # bytes read of this segment
         self._most = _LITTLE  # bytes that the next read asks for
@@ -38,11 +41,8 @@ class Reader:
         self.more = False  # whether `take` left something of which no event will tell
         self._advance()
 
-    def take(self, newest: int) -> bytes:
+    def take(self) -> bytes:
         """Return the next bytes that are there, of more than one segment if these are small; b"" if none are.
-
-        Args:
-            newest: the last segment that is known to be there: what is before it gets no more bytes.
 
         Raises:
             Broken: a segment is no regular file or cannot be read, or the writer went beyond its bounds.
@@ -52,7 +52,7 @@ class Reader:
         taken = b""
         try:
             while self._fd >= 0 or self._open():
-                last = self._number >= newest
+                last = self._number >= self._newest
                 asked = min(self._most, SEGMENT + 1 - self._size)
                 data = os.read(self._fd, asked)
                 self._size += len(data)
@@ -65,7 +65,7 @@ class Reader:
                 if data:
                     self._most = _LITTLE if len(data) < _LITTLE else SEGMENT + 1
                     taken = taken + data if taken else data
-                    self.more = cut or self._number + (self._fd >= 0) <= newest
+                    self.more = cut or self._number + (self._fd >= 0) <= self._newest
                     if not self.more or len(taken) >= SEGMENT:
                         break
                 elif last:
@@ -80,28 +80,29 @@ class Reader:
             self.more = True  # what came before it is handed out first
         return taken
 
-    def newest(self) -> int:
+    def look(self) -> None:
         """Look for the last segment that is there."""
         number = self._number
         while number < self._number + WINDOW and exists(str(number + 1), self._folder):
             number += 1
-        return number
+        self._newest = max(self._newest, number)
 
-    def beyond(self, number: int) -> bool:
-        """Whether a writer may not have begun that segment yet, even if the one that is read is gone already."""
-        return number > self._number + WINDOW
+    def hear(self, number: int) -> str | None:
+        """Be told by an event of a segment that is there; as `overrun`."""
+        self._newest = max(self._newest, number)
+        # one more than the window: the segment that is read may be gone already
+        return _TOO_MANY if number > self._number + WINDOW else None
 
-    def overrun(self, newest: int, grown: bool) -> str | None:
+    def overrun(self, grown: bool) -> str | None:
         """Say how the writer went beyond its bounds, where this can be seen without reading.
 
         Args:
-            newest: the last segment that is known to be there.
             grown: whether bytes were added to the segment that is read.
         """
         number, last = self._number, self._number + WINDOW
         # in this order: the reader may be removing that segment, which allows the other
-        if newest >= last and exists(str(last), self._folder) and exists(str(number), self._folder):
-            return f"mnt: more than {WINDOW} segments"
+        if self._newest >= last and exists(str(last), self._folder) and exists(str(number), self._folder):
+            return _TOO_MANY
         with contextlib.suppress(OSError):
             if grown and os.stat(str(number), dir_fd=self._folder, follow_symlinks=False).st_size > SEGMENT:
                 return f"mnt: segment {number} is larger than {SEGMENT} bytes"
@@ -223,7 +224,7 @@ class Writer:
                 os.close(fd)
                 self._files[slot], self._sizes[slot] = -1, 0
                 with contextlib.suppress(OSError):
-                    os.unlink(_kept(slot), dir_fd=self._folder)
+                    os.unlink(_KEPT[slot], dir_fd=self._folder)
 
     def _leave(self) -> None:
         """Close the segment that was appended to."""
@@ -250,7 +251,7 @@ class Writer:
     def _whole(self, data: memoryview) -> int:
         number = self._number + 1
         slot = number % WINDOW
-        name = _kept(slot)
+        name = _KEPT[slot]
         if self._files[slot] < 0:
             try:
                 self._files[slot] = self._keep(name)
@@ -281,7 +282,3 @@ class Writer:
             with contextlib.suppress(OSError):  # removed already, with all of the stream
                 os.unlink(opened, dir_fd=self._folder)
         return fd
-
-
-def _kept(slot: int) -> str:
-    return f"kept{slot}"

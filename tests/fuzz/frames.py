@@ -16,7 +16,7 @@ import sysv_ipc
 
 from nsbridge.errors import Broken, Refused, StreamError
 from nsbridge.media import ipc
-from nsbridge.media.hub import Hub
+from nsbridge.media.hub import Hub, Watch
 from nsbridge.media.mnt import Mnt
 from nsbridge.media.peers import Peers
 from nsbridge.media.queues import IpcStream
@@ -169,9 +169,11 @@ def segments(place: Path) -> Iterator[Throw]:
         fd = os.open(folder, os.O_RDONLY)
         reader, got = Reader(fd), b""
         try:
-            reader.overrun(dice.randrange(8), dice.random() < 0.5)
+            reader.hear(dice.randrange(8))
+            reader.overrun(dice.random() < 0.5)
             for _ in range(8):  # each time it looks WINDOW segments further
-                while data := reader.take(reader.newest()):
+                reader.look()
+                while data := reader.take():
                     got += data
             assert whole
             assert got == meant
@@ -188,7 +190,7 @@ def segments(place: Path) -> Iterator[Throw]:
     yield throw
 
 
-class _Noting:
+class _Noting(Watch):
     """A watch that remembers what it is told."""
 
     def __init__(self) -> None:
@@ -196,9 +198,6 @@ class _Noting:
 
     def event(self, mask: int, name: bytes) -> None:
         self.told.append((mask, name))
-
-    def settle(self) -> None:
-        pass
 
     def rescan(self) -> None:
         self.told.append(None)
